@@ -1,0 +1,25 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+_UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+
+
+def duration(span: timedelta) -> str:
+    """Return a span with its two largest units: "45 s", "12 min", "3 h 20 min", "2 d 4 h"."""
+    left = max(0, int(span.total_seconds()))
+    words: list[str] = []
+    for unit, size in _UNITS:
+        amount, left = divmod(left, size)
+        if amount:
+            words.append(f"{amount} {unit}")
+        if len(words) == 2 or (words and not amount):
+            break
+    return " ".join(words[:2]) or "0 s"
+
+
+def clip(text: str, limit: int) -> str:
+    """Return the text, cut to `limit` characters with "…" as the last one where it was longer."""
+    return text if len(text) <= limit else text[: max(0, limit - 1)].rstrip() + "…"

@@ -1,0 +1,1 @@
+"""The world going out: one file per sink."""

@@ -1,0 +1,1 @@
+"""The world coming in: one file per source."""
