@@ -1,15 +1,13 @@
-"""An incident: the state of one problem, and `advance`, the whole of deduplication."""
+"""An incident: the state of one problem; `advance.py` moves it."""
 
 from __future__ import annotations
 
-from collections.abc import Container
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 import msgspec
 
-from bridge.domain.alert import Alert, Link, Severity, Status
-from bridge.domain.words import duration
+from bridge.domain.alert import Link, Severity, Status
 
 TIMELINE_LIMIT = 30
 """Entries an incident keeps; older ones are forgotten (they stand in the Slack thread and the Jira comments)."""
@@ -28,9 +26,9 @@ class Change(StrEnum):
     REOPENED = "reopened"
     NOTED = "noted"
     DUPLICATE = "duplicate"
-    """The same statement was delivered before."""
+    """The same statement was delivered before: nothing changes."""
     LATE = "late"
-    """A newer statement was there first; what it adds (count, first seen) is counted in."""
+    """A newer statement already decided the status; what this one adds (count, first seen) is counted in."""
     MOOT = "moot"
     """Nothing is open that it could resolve or note."""
 
@@ -38,11 +36,6 @@ class Change(StrEnum):
     def worth_telling(self) -> bool:
         """True when people should hear of it: a thread reply, a comment."""
         return self in _WORTH_TELLING
-
-    @property
-    def alters(self) -> bool:
-        """True when the incident is not as it was before."""
-        return self not in (Change.DUPLICATE, Change.MOOT)
 
 
 _WORTH_TELLING = frozenset(
@@ -96,18 +89,23 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     trace_id: str
     first_seen: datetime
     last_seen: datetime
+    """`at` of the newest firing statement."""
     fired_at: datetime
     """Start of the present (or last) spell of firing."""
     stated_at: datetime
     """`at` of the statement that decided `status`."""
-    described_at: datetime
-    """`at` of the statement that title, summary, severity and the like were taken from."""
-    resolved_at: datetime | None
+    described_by: tuple[datetime, str]
+    """`at` and event id of the firing statement that title, severity and the like were taken from."""
     count: int
-    """Distinct firing statements."""
+    """Distinct firing statements; 0 when a resolution came before any firing: nothing is shown outside."""
     reopened: int
     timeline: tuple[Entry, ...]
     redactions: int
+
+    @property
+    def resolved_at(self) -> datetime | None:
+        """When the newest resolution says the problem ended; None while it fires."""
+        return None if self.open else self.stated_at
 
     @property
     def id(self) -> str:
