@@ -1,0 +1,44 @@
+"""What many tests need: a real store and a free port."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+import redis
+
+from bridge.store import embedded
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real store of this test process's own, durable as in production; its address for redis-py."""
+    data = tmp_path_factory.mktemp("data")
+    server = subprocess.Popen(
+        embedded.server_argv(embedded.find_server(), data), stdout=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        assert embedded.ping(embedded.url(data), timedelta(seconds=10)), "the store did not start"
+        yield embedded.url(data)
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+@pytest.fixture
+def redis_client(store: str) -> Iterator[redis.Redis]:
+    """A client of an emptied store."""
+    with redis.Redis.from_url(store) as client:
+        client.flushall()
+        yield client
+
+
+def free_port() -> int:
+    """Return a TCP port on the loopback that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
