@@ -1,0 +1,140 @@
+"""deliver: a due delivery → the destination brought up to date, and what became of it settled."""
+
+from __future__ import annotations
+
+import random
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+
+import structlog
+
+from bridge.domain.alert import Link
+from bridge.domain.routing import due_at
+from bridge.pipeline.parts import Parts, ring
+from bridge.ports import Delivery, Receipt, Rejected, RetryAt, Sink, Unknown
+from bridge.store.deliveries import Doubt, Lease, Settled, Settlement
+
+LONGEST_WAIT = timedelta(minutes=5)
+WEB = ("http://", "https://")
+
+log = structlog.get_logger(__name__)
+
+
+def deliver(parts: Parts, destination: str) -> int:
+    """Serve what is due at a destination, a few at a time; returns how many deliveries were taken."""
+    if destination not in parts.sinks:
+        return 0
+    now, leases = parts.deliveries.take(destination, parts.at_once)
+    if len(leases) == 1:
+        _serve(parts, leases[0], now)
+    elif leases:
+        with ThreadPoolExecutor(len(leases), thread_name_prefix=f"deliver-{destination}") as pool:
+            list(pool.map(lambda lease: _serve(parts, lease, now), leases))
+    if len(leases) == parts.at_once:
+        parts.bell.deliver(destination)
+    return len(leases)
+
+
+def _serve(parts: Parts, lease: Lease, now: datetime) -> None:
+    settlement = _attempt(parts, lease, now)
+    settled, rings = parts.deliveries.settle(lease, settlement, now)
+    level = "warning" if settlement.outcome in (Settled.DEAD, Settled.UNKNOWN) else "info"
+    getattr(log, level)(
+        "delivered" if settlement.outcome is Settled.DONE else f"delivery_{settlement.outcome}",
+        incident=lease.id,
+        destination=lease.destination,
+        attempt=lease.attempts + 1,
+        version=lease.incident.version,
+        reason=settlement.reason or None,
+        again_in_s=settlement.delay.total_seconds() or None,
+        took_over=None if settled else True,
+        trace_id=lease.trace,
+    )
+    ring(parts, rings)
+
+
+def _attempt(parts: Parts, lease: Lease, now: datetime) -> Settlement:
+    """Return what became of one attempt. Nothing new is created while it is unknown what stands outside."""
+    sink = parts.sinks[lease.destination]
+    if wait := _not_yet(parts, sink, lease, now):
+        return wait
+    delivery = _delivery(parts, lease, lease.receipts.get(lease.destination), now)
+    if lease.doubt is not None:
+        try:
+            found = sink.find(delivery)
+        except (RetryAt, Unknown, Rejected) as problem:
+            reason = f"looking up what an interrupted attempt left: {problem.reason}"
+            return _later(lease, problem, Doubt.KEEP, reason)
+        if found is None and delivery.receipt is None and not lease.incident.open:
+            return Settlement(outcome=Settled.DONE, reason="resolved before it was told anywhere")
+        delivery = _delivery(parts, lease, found or delivery.receipt, now)
+    try:
+        return Settlement(outcome=Settled.DONE, receipt=sink.sync(delivery))
+    except Rejected as problem:
+        return Settlement(outcome=Settled.DEAD, receipt=problem.receipt or delivery.receipt, reason=problem.reason)
+    except RetryAt as problem:
+        return _later(lease, problem, Doubt.CLEAR, problem.reason, delivery.receipt)
+    except Unknown as problem:
+        return Settlement(
+            outcome=Settled.UNKNOWN,
+            delay=sink.settle,
+            doubt=Doubt.SET,
+            receipt=problem.receipt or delivery.receipt,
+            reason=problem.reason,
+        )
+
+
+def _not_yet(parts: Parts, sink: Sink, lease: Lease, now: datetime) -> Settlement | None:
+    """Return how long to wait, or that there is nothing to do; None when it is time."""
+    if lease.lapsed is not None:
+        remaining = lease.lapsed + sink.settle - now
+        if remaining > timedelta():
+            reason = "its worker is gone: waiting until the vendor shows what it did"
+            return Settlement(outcome=Settled.WAIT, delay=remaining, doubt=Doubt.KEEP, reason=reason)
+    if lease.destination in lease.receipts or lease.doubt is not None:
+        return None
+    when = due_at(parts.thresholds[lease.destination], lease.incident, now)
+    if when is None:
+        return Settlement(outcome=Settled.DONE, reason="not worth telling (yet)")
+    if when > now:
+        return Settlement(outcome=Settled.WAIT, delay=when - now, reason="not firing for long enough yet")
+    return None
+
+
+def _delivery(parts: Parts, lease: Lease, receipt: Receipt | None, now: datetime) -> Delivery:
+    incident = lease.incident
+    links = (*parts.links.build(incident, now), *incident.links)
+    return Delivery(
+        incident=incident,
+        receipt=receipt,
+        links=tuple(link for link in links if link.url.startswith(WEB)),
+        peers=_peers(lease),
+        previous=lease.previous,
+        now=now,
+        attempted_at=lease.doubt,
+    )
+
+
+def _peers(lease: Lease) -> tuple[Link, ...]:
+    others = (r.link for name, r in sorted(lease.receipts.items()) if name != lease.destination)
+    return tuple(link for link in others if link is not None)
+
+
+def _later(
+    lease: Lease, problem: RetryAt | Unknown | Rejected, doubt: Doubt, reason: str, known: Receipt | None = None
+) -> Settlement:
+    after = problem.after if isinstance(problem, RetryAt) else timedelta()
+    return Settlement(
+        outcome=Settled.RETRY,
+        delay=max(after, _backoff(lease.attempts)),
+        doubt=doubt,
+        receipt=problem.receipt or known,
+        reason=reason,
+        blocked=isinstance(problem, RetryAt) and problem.blocked,
+    )
+
+
+def _backoff(attempts: int) -> timedelta:
+    """Return 1 s, 2 s, 4 s … up to 5 min, of which the last tenth is chance: many that failed spread out."""
+    longest = min(2.0 ** min(attempts, 10), LONGEST_WAIT.total_seconds())
+    return timedelta(seconds=longest * random.uniform(0.9, 1.0))  # noqa: S311 - no secret

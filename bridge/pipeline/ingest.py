@@ -1,0 +1,136 @@
+"""ingest: inbox → incidents and what is due, in batches, one commit each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+import structlog
+
+from bridge.domain.advance import advance
+from bridge.domain.alert import Alert
+from bridge.domain.incident import Change, Incident
+from bridge.domain.routing import destinations_for, due_at, labels_of
+from bridge.pipeline.parts import Parts, ring
+from bridge.store.inbox import Taken
+from bridge.store.incidents import Due, Item, Record
+
+BATCH = 100
+"""Requests taken from the inbox at once."""
+ROUNDS = 20
+"""How often a batch is tried again after conflicts before it is left to be taken anew."""
+
+log = structlog.get_logger(__name__)
+
+
+class _Fold(msgspec.Struct):
+    """One problem's alerts of a batch, on their way into its incident."""
+
+    record: Record | None
+    incident: Incident | None
+    changes: list[tuple[Change, str]]
+    event_ids: list[str]
+    left: bool = False
+    """True when alerts remain for the next round: one commit can't write two incidents of one problem."""
+
+
+def ingest(parts: Parts, batch: int = BATCH) -> int:
+    """Fold a batch of the inbox into incidents; returns how many requests were taken."""
+    now, taken = parts.inbox.take(batch)
+    left = taken
+    for _ in range(ROUNDS):
+        if not left:
+            break
+        left = _round(parts, left, now)
+    if len(taken) == batch:
+        parts.bell.ingest()
+    return len(taken)
+
+
+def _round(parts: Parts, taken: Sequence[Taken], now: datetime) -> list[Taken]:
+    """Commit what can be committed and return what is left to do."""
+    by_problem: dict[str, list[tuple[Alert, str]]] = {}
+    for one in taken:
+        for alert in one.alerts:
+            by_problem.setdefault(alert.fingerprint, []).append((alert, one.trace))
+    event_ids = list({a.event_id for one in taken for a in one.alerts})
+    records, seen = parts.incidents.load(list(by_problem), event_ids, now) if event_ids else ({}, set())
+    folds = {f: _fold(parts, records.get(f), alerts, seen) for f, alerts in by_problem.items()}
+    index = {fingerprint: i for i, fingerprint in enumerate(folds)}
+    entries = [
+        (one.entry, [index[a.fingerprint] for a in one.alerts])
+        for one in taken
+        if not any(folds[a.fingerprint].left for a in one.alerts)
+    ]
+    items = [_item(parts, f, fold, by_problem[f][-1][1], now) for f, fold in folds.items()]
+    conflicts, rings = parts.incidents.commit(items, entries, _counts(folds, taken), now)
+    ring(parts, rings)
+    again = {f for f, fold in folds.items() if fold.left or index[f] in conflicts}
+    _tell(folds, again)
+    return [one for one in taken if any(a.fingerprint in again for a in one.alerts)]
+
+
+def _fold(parts: Parts, record: Record | None, alerts: Sequence[tuple[Alert, str]], seen: set[str]) -> _Fold:
+    fold = _Fold(record, record.incident if record else None, [], [])
+    for alert, trace in alerts:
+        after, change = advance(fold.incident, alert, seen, parts.reopen_within)
+        if change is Change.RECURRED and fold.incident is not (record.incident if record else None):
+            fold.left = True
+            break
+        fold.incident = after
+        fold.changes.append((change, trace))
+        if change is not Change.DUPLICATE:
+            seen.add(alert.event_id)
+            fold.event_ids.append(alert.event_id)
+    return fold
+
+
+def _item(parts: Parts, fingerprint: str, fold: _Fold, trace: str, now: datetime) -> Item:
+    before = fold.record.incident if fold.record else None
+    changed = fold.incident is not before
+    return Item(
+        fingerprint=fingerprint,
+        revision=fold.record.revision if fold.record else 0,
+        incident=fold.incident if changed else None,
+        dues=_dues(parts, fold, fold.incident, now) if changed and fold.incident else [],
+        event_ids=fold.event_ids,
+        trace=trace,
+    )
+
+
+def _dues(parts: Parts, fold: _Fold, incident: Incident, now: datetime) -> list[Due]:
+    """Return which destinations are to hear of the incident as it is now, and when."""
+    same = fold.record is not None and fold.record.incident.number == incident.number
+    told = {*fold.record.receipts, *fold.record.attempted} if fold.record and same else set()
+    telling = any(change.worth_telling for change, _ in fold.changes)
+    routed = destinations_for(parts.routes, labels_of(incident))
+    dues = []
+    for destination in dict.fromkeys([*routed, *sorted(told)]):
+        if destination not in parts.sinks:
+            continue
+        if destination not in told:
+            when = due_at(parts.thresholds[destination], incident, now)
+            delay = None if when is None else max(when - now, timedelta())
+        elif telling:
+            delay = timedelta()
+        else:
+            delay = parts.repeat_every if parts.sinks[destination].tells_repeats else None
+        if delay is not None:
+            dues.append(Due(destination, delay))
+    return dues
+
+
+def _counts(folds: dict[str, _Fold], taken: Sequence[Taken]) -> dict[str, int]:
+    changes = Counter(change for fold in folds.values() for change, _ in fold.changes)
+    return {f"change:{change}": n for change, n in changes.items()} | {"ingested": len(taken)}
+
+
+def _tell(folds: dict[str, _Fold], again: set[str]) -> None:
+    for fingerprint, fold in folds.items():
+        if fingerprint in again:
+            continue
+        for change, trace in fold.changes:
+            incident = fold.incident.id if fold.incident else fingerprint
+            log.info("ingested", incident=incident, change=str(change), trace_id=trace)

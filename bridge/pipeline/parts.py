@@ -1,0 +1,53 @@
+"""The running parts that the pipeline works with; `bridge.wiring` puts them together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from bridge.domain.routing import Route, Threshold
+from bridge.enrich.links import Links
+from bridge.ports import Sink
+from bridge.store.deliveries import Deliveries
+from bridge.store.inbox import Inbox
+from bridge.store.incidents import Incidents
+
+
+class Bell(Protocol):
+    """Tells a worker where to look. Best effort and never raises: what is lost, the sweep rings again."""
+
+    def ingest(self) -> None:
+        """There is something in the inbox."""
+
+    def deliver(self, destination: str) -> None:
+        """Something is due at a destination."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What a worker needs to ingest, deliver and sweep."""
+
+    inbox: Inbox
+    incidents: Incidents
+    deliveries: Deliveries
+    bell: Bell
+    sinks: Mapping[str, Sink]
+    routes: Sequence[Route]
+    thresholds: Mapping[str, Threshold]
+    links: Links
+    reopen_within: timedelta = timedelta(hours=24)
+    repeat_every: timedelta = timedelta(seconds=10)
+    """How often at the most a mere repeat edits a message."""
+    at_once: int = 8
+    """Deliveries to one destination under way at the same time in one worker."""
+
+
+def ring(parts: Parts, names: Sequence[str]) -> None:
+    """Ring for each name the store gave: '' is the inbox, anything else a destination."""
+    for name in names:
+        if name == "":
+            parts.bell.ingest()
+        elif name in parts.sinks:
+            parts.bell.deliver(name)

@@ -1,0 +1,15 @@
+"""sweep: ring again for whatever lies in the inbox, is due, or whose lease lapsed."""
+
+from __future__ import annotations
+
+from bridge.pipeline.parts import Parts, ring
+
+
+def sweep(parts: Parts) -> list[str]:
+    """Ring for what waits, unless another worker looked within the last second; returns the names rung for.
+
+    This is the only clock of the bridge: backoff, Retry-After, `for`, repeats and lost bells all end here.
+    """
+    names = parts.deliveries.sweep(list(parts.sinks))
+    ring(parts, names)
+    return names

@@ -1,0 +1,145 @@
+"""Incidents: read for a batch of alerts, committed by compare-and-set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import cast
+
+import msgspec
+
+from bridge.domain.incident import Incident
+from bridge.ports import Receipt
+from bridge.store.keyspace import Keyspace
+
+SEEN_DAYS = 2
+"""Event ids are kept in a set per day, for today and the day before: a statement is counted once in 24 to 48 h."""
+
+decode_incident = msgspec.msgpack.Decoder(Incident).decode
+decode_receipt = msgspec.msgpack.Decoder(Receipt).decode
+encode = msgspec.msgpack.Encoder().encode
+
+
+class Record(msgspec.Struct, frozen=True):
+    """What the store holds on one incident."""
+
+    incident: Incident
+    revision: int
+    receipts: dict[str, Receipt]
+    attempted: frozenset[str]
+    """Destinations with an attempt under way or waiting to be repeated."""
+
+
+class Due(msgspec.Struct, frozen=True):
+    """A destination that is to hear of an incident."""
+
+    destination: str
+    delay: timedelta
+
+
+class Item(msgspec.Struct, frozen=True, kw_only=True):
+    """One incident's part of a commit."""
+
+    fingerprint: str
+    revision: int
+    """As read; 0 when there was none."""
+    incident: Incident | None
+    """None when nothing changed."""
+    dues: list[Due]
+    event_ids: list[str]
+    trace: str = ""
+    """Trace id of the newest request that told of it, for the log lines of its deliveries."""
+
+
+class Incidents:
+    """The records `i:<fingerprint>` and the sets of event ids `seen:<day>`."""
+
+    def __init__(self, keyspace: Keyspace, retention: timedelta = timedelta(days=30)) -> None:
+        self._keys = keyspace
+        self._retention = int(retention.total_seconds() * 1000)
+
+    def load(
+        self, fingerprints: Sequence[str], event_ids: Sequence[str], now: datetime
+    ) -> tuple[dict[str, Record], set[str]]:
+        """Return the newest incident of each problem that has one, and which event ids were counted before."""
+        pipe = self._keys.client.pipeline(transaction=False)
+        for fingerprint in fingerprints:
+            pipe.hgetall(self._keys.key(f"i:{fingerprint}"))
+        for day in range(SEEN_DAYS):
+            pipe.smismember(self._seen(now - timedelta(days=day)), list(event_ids))
+        *hashes, today, yesterday = pipe.execute()
+        records = {f: record_of(h) for f, h in zip(fingerprints, hashes, strict=True) if h}
+        seen = {e for e, a, b in zip(event_ids, today, yesterday, strict=True) if a or b}
+        return records, seen
+
+    def commit(
+        self,
+        items: Sequence[Item],
+        entries: Sequence[tuple[bytes, Sequence[int]]],
+        counts: dict[str, int],
+        now: datetime,
+    ) -> tuple[set[int], list[str]]:
+        """Write all of it at once, but for the items whose incident was changed by somebody else meanwhile.
+
+        `entries` are inbox entries with the indexes of the items that hold their alerts: they are done when all of
+        those were written. Returns the indexes in conflict (load and advance them again) and the destinations to
+        ring.
+        """
+        batch = {
+            "seen": self._seen(now),
+            "seen_ttl": SEEN_DAYS * 86400,
+            "items": [self._packed(item) for item in items],
+            "entries": [(entry, [i + 1 for i in indexes]) for entry, indexes in entries],
+            "counts": list(counts.items()),
+        }
+        conflicts, rings = self._keys.run("commit", encode(batch))
+        return {i - 1 for i in conflicts}, [r.decode() for r in rings]
+
+    def find(self, incident_id: str) -> Record | None:
+        """Return one incident by its id, or the newest of a problem by its fingerprint; None if unknown."""
+        fingerprint, _, number = incident_id.partition("-")
+        for name in (f"i:{fingerprint}", f"i:{fingerprint}:{number}"):
+            record = self._read(self._keys.key(name))
+            if record and number in ("", str(record.incident.number)):
+                return record
+        return None
+
+    def each(self) -> Iterator[Record]:
+        """Yield every incident that is kept, in no order."""
+        for key in self._keys.client.scan_iter(self._keys.key("i:*"), count=1000):
+            if record := self._read(key):
+                yield record
+
+    def _read(self, key: str | bytes) -> Record | None:
+        fields = cast("dict[bytes, bytes]", self._keys.client.hgetall(key))
+        return record_of(fields) if fields else None
+
+    def _seen(self, day: datetime) -> str:
+        return self._keys.key(f"seen:{day:%Y%m%d}")
+
+    def _packed(self, item: Item) -> tuple[object, ...]:
+        incident = item.incident
+        ttl = 0 if incident is None or incident.open else self._retention
+        dues = [(d.destination, int(d.delay.total_seconds() * 1000)) for d in item.dues]
+        number = incident.number if incident else 0
+        body = encode(incident) if incident else b""
+        return (
+            item.fingerprint, number, item.revision, body, ttl, dues, item.event_ids, self._retention,
+            item.trace,
+        )  # fmt: skip
+
+
+def record_of(fields: dict[bytes, bytes]) -> Record:
+    """Return the record that a HGETALL answer holds."""
+    named = {k.decode(): v for k, v in fields.items()}
+    return Record(
+        incident=decode_incident(named["i"]),
+        revision=int(named["v"]),
+        receipts=receipts_of(named),
+        attempted=frozenset(k[2:] for k in named if k.startswith("a:")),
+    )
+
+
+def receipts_of(named: dict[str, bytes]) -> dict[str, Receipt]:
+    """Return the receipts in a record's fields by destination."""
+    return {k[2:]: decode_receipt(v) for k, v in named.items() if k.startswith("r:")}

@@ -1,0 +1,71 @@
+"""Names of keys, and the scripts that read and write them: each one atomic, one round trip."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from bridge.domain.alert import from_epoch
+
+PREFIX = "{ab}:"
+"""All keys of one bridge carry one hash tag, so that a Redis Cluster keeps them in one slot."""
+
+
+@cache
+def script_text(name: str) -> str:
+    """Return a script's source; those that need the due index have `wants.lua` in front."""
+    folder = files("bridge.store") / "lua"
+    text = (folder / f"{name}.lua").read_text()
+    return text if name == "take_alerts" else (folder / "wants.lua").read_text() + text
+
+
+def connect(url: str, *, timeout: float = 2.0) -> redis.Redis:
+    """Return a client that answers or fails within `timeout` seconds: no retries, values as bytes.
+
+    Its own retries are off because a command repeated blindly may be done twice; ours are the sweep's.
+    """
+    return redis.Redis.from_url(
+        url,
+        socket_timeout=timeout,
+        socket_connect_timeout=timeout,
+        socket_keepalive=True,
+        retry=Retry(NoBackoff(), 0),
+        max_connections=64,
+    )
+
+
+class Keyspace:
+    """One bridge's keys in one Redis."""
+
+    def __init__(self, client: redis.Redis, prefix: str = PREFIX) -> None:
+        self.client = client
+        self.prefix = prefix
+        self._scripts = {
+            name: client.register_script(script_text(name))
+            for name in ("take_alerts", "commit", "take_due", "settle", "sweep")
+        }
+
+    def key(self, name: str) -> str:
+        """Return the full name of a key."""
+        return self.prefix + name
+
+    def run(self, script: str, *args: str | bytes | int) -> Any:
+        """Run a script; the prefix is its first argument and, for routing in a cluster, its key."""
+        return self._scripts[script](keys=[self.prefix], args=[self.prefix, *args])
+
+
+def pairs(flat: Sequence[bytes]) -> dict[str, bytes]:
+    """Return the dict of a HGETALL answer as a script returns it: field, value, field, value, …"""
+    return {flat[i].decode(): flat[i + 1] for i in range(0, len(flat), 2)}
+
+
+def at(microseconds: int) -> datetime:
+    """Return the store's clock reading: the one clock that all workers share."""
+    return from_epoch(microseconds / 1_000_000)

@@ -1,0 +1,50 @@
+-- Commits a batch of incidents, each by compare-and-set on its stored revision.
+-- ARGV: prefix, msgpack {
+--   seen = name of today's set of event ids, seen_ttl = s,
+--   items = {{fingerprint, number, revision read (0: none), incident, ttl ms (0: keep),
+--             {{destination, delay ms}, …}, {event id, …}, ttl ms of the incident before, trace id}, …},
+--   entries = {{inbox entry id, {index of item, …}}, …},
+--   counts = {{name, n}, …}}
+-- Returns: {index of each item in conflict, …}, {destination to ring, …}
+local batch = cmsgpack.unpack(ARGV[2])
+local conflicts, conflicted, rings = {}, {}, {}
+
+for index, item in ipairs(batch.items) do
+  local fingerprint, number, revision, incident, ttl, dues, events, old_ttl, trace = unpack(item)
+  local key = prefix .. 'i:' .. fingerprint
+  local stored = tonumber(redis.call('HGET', key, 'v') or 0)
+  if stored ~= revision then
+    conflicts[#conflicts + 1] = index
+    conflicted[index] = true
+  else
+    if incident ~= '' then
+      local current = tonumber(redis.call('HGET', key, 'n') or number)
+      if current < number then  -- the problem came back as a new incident: the old one moves aside
+        redis.call('RENAME', key, key .. ':' .. current)
+        redis.call('PEXPIRE', key .. ':' .. current, old_ttl)
+      end
+      redis.call('HSET', key, 'n', number, 'v', revision + 1, 'i', incident, 't', trace)
+      if ttl > 0 then redis.call('PEXPIRE', key, ttl) else redis.call('PERSIST', key) end
+    end
+    local id = fingerprint .. '-' .. number
+    for _, due in ipairs(dues) do
+      want(key, id, due[1], now + due[2])
+      if due[2] <= 0 and ring(due[1]) then rings[#rings + 1] = due[1] end
+    end
+    for _, event in ipairs(events) do redis.call('SADD', batch.seen, event) end
+  end
+end
+redis.call('EXPIRE', batch.seen, batch.seen_ttl)
+
+local done = {}
+for _, entry in ipairs(batch.entries) do
+  local whole = true
+  for _, index in ipairs(entry[2]) do whole = whole and not conflicted[index] end
+  if whole then done[#done + 1] = entry[1] end
+end
+if #done > 0 then
+  redis.call('XACK', prefix .. 'inbox', 'workers', unpack(done))
+  redis.call('XDEL', prefix .. 'inbox', unpack(done))
+end
+for _, count in ipairs(batch.counts) do redis.call('HINCRBY', prefix .. 'counts', count[1], count[2]) end
+return {conflicts, rings}

@@ -1,0 +1,33 @@
+-- Takes up to n due deliveries of one destination, each under a lease fenced by a token.
+-- ARGV: prefix, destination, n, lease ms
+-- Returns: now in µs, {{id, token, attempts before this, doubt ms, end of a lapsed lease ms,
+--                      {field, value, …}, previous receipt}, …}
+local destination, lease = ARGV[2], tonumber(ARGV[4])
+local due = prefix .. 'due:' .. destination
+local taken, limit = {}, ARGV[3]
+-- A destination that can't be served is left alone, then probed with one delivery at a time.
+if redis.call('EXISTS', prefix .. 'hold:' .. destination) == 1 then limit = 0
+elseif redis.call('EXISTS', prefix .. 'probe:' .. destination) == 1 then limit = 1 end
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', 0, limit)) do
+  local key, fingerprint, number = record(id)
+  local fields = redis.call('HGETALL', key)
+  if #fields == 0 then
+    redis.call('ZREM', due, id)  -- closed so long ago that it was forgotten
+  else
+    local a = attempt(key, destination) or {attempts = 0, lease = 0, began = 0, doubt = 0}
+    -- A lease that lapsed without a settlement: nobody knows what that attempt did.
+    if a.lease > 0 and a.doubt == 0 then a.doubt = a.began end
+    local lapsed = a.lease
+    a.token = string.format('%d', redis.call('INCR', prefix .. 'token'))
+    a.lease, a.began = now + lease, now
+    a.attempts = a.attempts + 1
+    keep(key, destination, a)
+    redis.call('HDEL', key, 'w:' .. destination)
+    redis.call('ZADD', due, a.lease, id)
+    local before = number > 1 and redis.call('HGET',
+      prefix .. 'i:' .. fingerprint .. ':' .. (number - 1), 'r:' .. destination)
+    taken[#taken + 1] = {id, a.token, a.attempts - 1, a.doubt, lapsed, fields, before}
+  end
+end
+redis.call('DEL', prefix .. 'rung:' .. destination)
+return {time[1] * 1000000 + time[2], taken}

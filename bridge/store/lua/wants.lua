@@ -1,0 +1,45 @@
+-- Shared by the scripts below (put in front of them): time, keys and the due index.
+local prefix = ARGV[1]
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local function record(id)  -- key of an incident's record; the newest of a problem lives under the bare fingerprint
+  local fingerprint, number = string.match(id, '^(.+)-(%d+)$')
+  local key = prefix .. 'i:' .. fingerprint
+  local current = redis.call('HGET', key, 'n')
+  if current and current ~= number then key = key .. ':' .. number end
+  return key, fingerprint, tonumber(number)
+end
+
+-- An attempt is "token:attempts:lease end:began:doubt": doubt is when the first attempt with an unknown outcome
+-- began, 0 when no attempt's outcome is unknown; lease end is 0 when nobody holds it.
+local function attempt(key, destination)
+  local value = redis.call('HGET', key, 'a:' .. destination)
+  if not value then return nil end
+  local token, attempts, lease, began, doubt = string.match(value, '^(%d+):(%d+):(%d+):(%d+):(%d+)$')
+  return {token = token, attempts = tonumber(attempts), lease = tonumber(lease), began = tonumber(began),
+          doubt = tonumber(doubt)}
+end
+
+local function keep(key, destination, a)
+  redis.call('HSET', key, 'a:' .. destination,
+    string.format('%s:%d:%d:%d:%d', a.token, a.attempts, a.lease, a.began, a.doubt))
+end
+
+-- Notes that a destination is to hear of an incident at a time; while somebody holds the lease it waits for him.
+local function want(key, id, destination, at)
+  local a = attempt(key, destination)
+  if a and a.lease > now then
+    local known = tonumber(redis.call('HGET', key, 'w:' .. destination) or 'inf')
+    if at < known then redis.call('HSET', key, 'w:' .. destination, string.format('%d', at)) end
+  elseif a then
+    redis.call('ZADD', prefix .. 'due:' .. destination, 'NX', at, id)  -- its backoff or settling time stands
+  else
+    redis.call('ZADD', prefix .. 'due:' .. destination, 'LT', at, id)
+  end
+end
+
+-- Returns true when a bell should be rung, and remembers for a second that it was.
+local function ring(name)
+  return redis.call('SET', prefix .. 'rung:' .. name, '1', 'NX', 'PX', 1000)
+end
