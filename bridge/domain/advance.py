@@ -49,9 +49,10 @@ def _begin(alert: Alert) -> tuple[Incident | None, Change]:
     return _open(alert, 1, Change.OPENED, "opened")
 
 
-def _open(alert: Alert, number: int, change: Change, text: str) -> tuple[Incident, Change]:
-    entry = Entry(version=1, at=alert.at, change=change, text=text)
-    return msgspec.structs.replace(_first(alert, number=number, count=1), timeline=(entry,)), change
+def _open(alert: Alert, number: int, change: Change, text: str, version: int = 1) -> tuple[Incident, Change]:
+    entry = Entry(version=version, at=alert.at, change=change, text=text)
+    first = _first(alert, number=number, count=1)
+    return msgspec.structs.replace(first, version=version, timeline=(entry,)), change
 
 
 def _first(alert: Alert, *, number: int, count: int) -> Incident:
@@ -91,7 +92,7 @@ def _fire(incident: Incident, alert: Alert, reopen_within: timedelta) -> tuple[I
         return _told(_counted(incident, alert), Change.LATE)
     gap = alert.at - incident.stated_at
     if not incident.count:
-        return _open(alert, incident.number, Change.OPENED, "opened")
+        return _open(alert, incident.number, Change.OPENED, "opened", incident.version + 1)
     if gap > reopen_within:
         text = f"firing again; the incident before was resolved {duration(gap)} earlier"
         return _open(alert, incident.number + 1, Change.RECURRED, text)
