@@ -85,14 +85,15 @@ class Incidents:
         those were written. Returns the indexes in conflict (load and advance them again) and the destinations to
         ring.
         """
+        bodies = [encode(item.incident) if item.incident else b"" for item in items]
         batch = {
             "seen": self._seen(now),
             "seen_ttl": SEEN_DAYS * 86400,
             "items": [self._packed(item) for item in items],
-            "entries": [(entry, [i + 1 for i in indexes]) for entry, indexes in entries],
+            "entries": [(entry.decode(), [i + 1 for i in indexes]) for entry, indexes in entries],
             "counts": list(counts.items()),
         }
-        conflicts, rings = self._keys.run("commit", encode(batch))
+        conflicts, rings = self._keys.run("commit", encode(batch), *bodies)
         return {i - 1 for i in conflicts}, [r.decode() for r in rings]
 
     def find(self, incident_id: str) -> Record | None:
@@ -122,11 +123,8 @@ class Incidents:
         ttl = 0 if incident is None or incident.open else self._retention
         dues = [(d.destination, int(d.delay.total_seconds() * 1000)) for d in item.dues]
         number = incident.number if incident else 0
-        body = encode(incident) if incident else b""
-        return (
-            item.fingerprint, number, item.revision, body, ttl, dues, item.event_ids, self._retention,
-            item.trace,
-        )  # fmt: skip
+        ids = item.event_ids
+        return (item.fingerprint, number, item.revision, ttl, dues, ids, self._retention, item.trace)
 
 
 def record_of(fields: dict[bytes, bytes]) -> Record:

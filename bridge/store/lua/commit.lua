@@ -1,7 +1,8 @@
 -- Commits a batch of incidents, each by compare-and-set on its stored revision.
--- ARGV: prefix, msgpack {
---   seen = name of today's set of event ids, seen_ttl = s,
---   items = {{fingerprint, number, revision read (0: none), incident, ttl ms (0: keep),
+-- ARGV: prefix, msgpack of what follows, then the incidents themselves, one an item ('' where none changed)
+--   (bytes beside it, not in it: cmsgpack knows no binary type)
+--   {seen = name of today's set of event ids, seen_ttl = s,
+--   items = {{fingerprint, number, revision read (0: none), ttl ms (0: keep),
 --             {{destination, delay ms}, …}, {event id, …}, ttl ms of the incident before, trace id}, …},
 --   entries = {{inbox entry id, {index of item, …}}, …},
 --   counts = {{name, n}, …}}
@@ -10,7 +11,8 @@ local batch = cmsgpack.unpack(ARGV[2])
 local conflicts, conflicted, rings = {}, {}, {}
 
 for index, item in ipairs(batch.items) do
-  local fingerprint, number, revision, incident, ttl, dues, events, old_ttl, trace = unpack(item)
+  local fingerprint, number, revision, ttl, dues, events, old_ttl, trace = unpack(item)
+  local incident = ARGV[index + 2]
   local key = prefix .. 'i:' .. fingerprint
   local stored = tonumber(redis.call('HGET', key, 'v') or 0)
   if stored ~= revision then

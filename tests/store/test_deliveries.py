@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+
+import msgspec
+import pytest
+import redis
+
+from bridge.domain.advance import advance
+from bridge.domain.alert import Link
+from bridge.ports import Receipt
+from bridge.store.deliveries import Deliveries, Doubt, Lease, Letter, Settled, Settlement
+from bridge.store.incidents import Due, Incidents, Item
+from bridge.store.keyspace import Keyspace
+from tests.strategies import START, alert
+
+F = "f" * 24
+NOW = timedelta()
+DONE = Settlement(outcome=Settled.DONE, receipt=Receipt(handle=("C1", "1.0"), version=1, told=1))
+
+
+@pytest.fixture
+def keyspace(redis_client: redis.Redis) -> Keyspace:
+    return Keyspace(redis_client)
+
+
+@pytest.fixture
+def deliveries(keyspace: Keyspace) -> Deliveries:
+    return Deliveries(keyspace)
+
+
+def commit(keyspace: Keyspace, *dues: Due, revision: int = 0) -> list[str]:
+    incident, _ = advance(None, alert(), set(), timedelta(hours=24))
+    item = Item(fingerprint=F, revision=revision, incident=incident, dues=list(dues), event_ids=[])
+    conflicts, rings = Incidents(keyspace).commit([item], [], {}, START)
+    assert not conflicts
+    return rings
+
+
+def take(deliveries: Deliveries, destination: str = "oncall", lease: timedelta = timedelta(seconds=30)) -> list[Lease]:
+    return deliveries.take(destination, 10, lease)[1]
+
+
+def test_what_is_due_is_taken_once_and_gone_when_done(keyspace: Keyspace, deliveries: Deliveries) -> None:
+    commit(keyspace, Due("oncall", NOW))
+    (lease,) = take(deliveries)
+    assert take(deliveries) == []
+
+    assert deliveries.settle(lease, DONE, START) == (True, [])
+    assert deliveries.due("oncall") == 0
+    record = Incidents(keyspace).find(F)
+    assert record is not None
+    assert record.receipts == {"oncall": DONE.receipt}
+    assert record.attempted == frozenset()
+
+
+def test_what_is_due_later_is_not_taken_before(keyspace: Keyspace, deliveries: Deliveries) -> None:
+    commit(keyspace, Due("oncall", timedelta(hours=1)))
+
+    assert take(deliveries) == []
+    assert deliveries.due("oncall") == 1
+
+
+def test_a_change_during_a_delivery_is_delivered_after_it(keyspace: Keyspace, deliveries: Deliveries) -> None:
+    commit(keyspace, Due("oncall", NOW))
+    (lease,) = take(deliveries)
+    commit(keyspace, Due("oncall", NOW), revision=1)
+    assert take(deliveries) == []
+
+    assert deliveries.settle(lease, DONE, START) == (True, ["oncall"])
+    assert len(take(deliveries)) == 1
+
+
+def test_a_lapsed_lease_leaves_doubt_and_its_holder_can_settle_no_more(
+    keyspace: Keyspace, deliveries: Deliveries
+) -> None:
+    commit(keyspace, Due("oncall", NOW))
+    (first,) = take(deliveries, lease=timedelta(milliseconds=1))
+    time.sleep(0.01)
+    (second,) = take(deliveries)
+
+    assert second.doubt is not None
+    assert second.lapsed is not None
+    assert second.attempts == 1
+    assert deliveries.settle(first, DONE, START) == (False, [])
+    assert deliveries.due("oncall") == 1
+    assert deliveries.settle(second, DONE, START)[0]
+
+
+def test_doubt_stays_until_it_is_cleared(keyspace: Keyspace, deliveries: Deliveries) -> None:
+    commit(keyspace, Due("oncall", NOW))
+    (lease,) = take(deliveries)
+    deliveries.settle(lease, Settlement(outcome=Settled.UNKNOWN, doubt=Doubt.SET), START)
+    (lease,) = take(deliveries)
+    assert lease.doubt is not None
+    assert lease.lapsed is None
+
+    deliveries.settle(lease, Settlement(outcome=Settled.RETRY, doubt=Doubt.KEEP), START)
+    (lease,) = take(deliveries)
+    assert lease.doubt is not None
+    deliveries.settle(lease, Settlement(outcome=Settled.RETRY, doubt=Doubt.CLEAR), START)
+    (lease,) = take(deliveries)
+    assert lease.doubt is None
+    assert lease.attempts == 3
+
+
+def test_a_new_change_does_not_shorten_a_backoff(keyspace: Keyspace, deliveries: Deliveries) -> None:
+    commit(keyspace, Due("oncall", NOW))
+    (lease,) = take(deliveries)
+    deliveries.settle(lease, Settlement(outcome=Settled.RETRY, delay=timedelta(hours=1)), START)
+    commit(keyspace, Due("oncall", NOW), revision=1)
+
+    assert take(deliveries) == []
+
+
+def test_a_blocked_destination_is_left_alone_and_then_probed_with_one(
+    keyspace: Keyspace, deliveries: Deliveries
+) -> None:
+    for n in range(3):
+        incident, _ = advance(None, alert(fingerprint=f"{n}" * 24), set(), timedelta(hours=24))
+        dues = [Due("oncall", NOW)]
+        item = Item(fingerprint=f"{n}" * 24, revision=0, incident=incident, dues=dues, event_ids=[])
+        Incidents(keyspace).commit([item], [], {}, START)
+    (lease,) = deliveries.take("oncall", 1)[1]
+    deliveries.settle(lease, Settlement(outcome=Settled.RETRY, delay=timedelta(hours=1), blocked=True), START)
+    assert take(deliveries) == []
+
+    keyspace.client.delete("{ab}:hold:oncall")
+    (probe,) = take(deliveries)
+    deliveries.settle(probe, DONE, START)
+    assert len(take(deliveries)) == 1
+
+
+def test_a_new_link_wakes_the_other_destinations(keyspace: Keyspace, deliveries: Deliveries) -> None:
+    commit(keyspace, Due("oncall", NOW), Due("tickets", NOW))
+    (slack,), (jira,) = take(deliveries), take(deliveries, "tickets")
+    deliveries.settle(slack, DONE, START)
+    linked = Receipt(handle=("OPS-1", "1"), version=1, told=1, link=Link("Jira OPS-1", "https://jira/OPS-1"))
+
+    assert deliveries.settle(jira, Settlement(outcome=Settled.DONE, receipt=linked), START) == (True, ["oncall"])
+    (again,) = take(deliveries)
+    assert again.receipts["tickets"] == linked
+
+
+def test_a_link_that_appears_while_the_other_is_under_way_reaches_it_afterwards(
+    keyspace: Keyspace, deliveries: Deliveries
+) -> None:
+    commit(keyspace, Due("oncall", NOW), Due("tickets", NOW))
+    (slack,), (jira,) = take(deliveries), take(deliveries, "tickets")
+    assert DONE.receipt is not None
+    link = Link("Slack", "https://slack/1")
+    linked = Settlement(outcome=Settled.DONE, receipt=msgspec.structs.replace(DONE.receipt, link=link))
+    deliveries.settle(slack, linked, START)
+    receipt = Receipt(handle=("OPS-1", "1"), version=1, told=1)
+    deliveries.settle(jira, Settlement(outcome=Settled.DONE, receipt=receipt), START)
+
+    (again,) = take(deliveries, "tickets")
+    assert again.receipts["oncall"].link == link
+
+
+def test_a_rejected_delivery_becomes_a_dead_letter_and_is_due_no_more(
+    keyspace: Keyspace, deliveries: Deliveries
+) -> None:
+    commit(keyspace, Due("oncall", NOW))
+    (lease,) = take(deliveries)
+    deliveries.settle(lease, Settlement(outcome=Settled.DEAD, reason="channel_not_found"), START)
+
+    assert deliveries.due("oncall") == 0
+    stored = keyspace.client.hget("{ab}:dead", f"{F}-1@oncall")
+    assert isinstance(stored, bytes)
+    assert msgspec.msgpack.decode(stored, type=Letter).reason == "channel_not_found"
+
+
+def test_the_sweep_rings_for_what_waits_and_only_once_in_its_lease(
+    keyspace: Keyspace, deliveries: Deliveries
+) -> None:
+    commit(keyspace, Due("oncall", NOW), Due("later", timedelta(hours=1)))
+
+    assert deliveries.sweep(["oncall", "later"]) == ["oncall"]
+    assert deliveries.sweep(["oncall", "later"]) == []

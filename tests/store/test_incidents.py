@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+import redis
+
+from bridge.domain.advance import advance
+from bridge.domain.alert import Status
+from bridge.domain.incident import Incident
+from bridge.store.deliveries import Deliveries
+from bridge.store.inbox import Inbox
+from bridge.store.incidents import Due, Incidents, Item
+from bridge.store.keyspace import Keyspace
+from tests.strategies import START, alert
+
+F = "f" * 24
+NOW = timedelta()
+
+
+@pytest.fixture
+def keyspace(redis_client: redis.Redis) -> Keyspace:
+    return Keyspace(redis_client)
+
+
+@pytest.fixture
+def incidents(keyspace: Keyspace) -> Incidents:
+    return Incidents(keyspace)
+
+
+def opened() -> Incident:
+    incident, _ = advance(None, alert(), set(), timedelta(hours=24))
+    assert incident is not None
+    return incident
+
+
+def item(incident: Incident | None, revision: int = 0, dues: list[Due] | None = None, **more: object) -> Item:
+    return Item(
+        fingerprint=F, revision=revision, incident=incident, dues=dues or [], event_ids=["e1"], trace="t" * 32, **more
+    )  # type: ignore[arg-type]  # fields by name
+
+
+def test_what_was_committed_is_loaded_and_its_statement_is_known(incidents: Incidents) -> None:
+    incident = opened()
+    conflicts, rings = incidents.commit([item(incident, dues=[Due("oncall", NOW)])], [], {"change:opened": 1}, START)
+
+    assert (conflicts, rings) == (set(), ["oncall"])
+    records, seen = incidents.load([F, "0" * 24], ["e1", "e2"], START)
+    assert records[F].incident == incident
+    assert records[F].revision == 1
+    assert set(records) == {F}
+    assert seen == {"e1"}
+
+
+def test_a_statement_of_yesterday_is_still_known_and_one_of_last_week_is_not(incidents: Incidents) -> None:
+    incidents.commit([item(opened())], [], {}, START)
+
+    assert incidents.load([F], ["e1"], START + timedelta(days=1))[1] == {"e1"}
+    assert incidents.load([F], ["e1"], START + timedelta(days=3))[1] == set()
+
+
+def test_a_commit_on_a_stale_revision_is_refused_whole(incidents: Incidents, keyspace: Keyspace) -> None:
+    incidents.commit([item(opened())], [], {}, START)
+    conflicts, rings = incidents.commit([item(opened(), revision=0, dues=[Due("oncall", NOW)])], [], {}, START)
+
+    assert (conflicts, rings) == ({0}, [])
+    assert Deliveries(keyspace).due("oncall") == 0
+
+
+def test_inbox_entries_are_done_only_when_all_their_incidents_were_written(
+    incidents: Incidents, keyspace: Keyspace
+) -> None:
+    inbox = Inbox(keyspace)
+    inbox.put([alert()], "trace-1")
+    inbox.put([alert(1)], "trace-2")
+    now, taken = inbox.take(10)
+    assert [t.trace for t in taken] == ["trace-1", "trace-2"]
+
+    other = Item(fingerprint="0" * 24, revision=7, incident=opened(), dues=[], event_ids=[])
+    conflicts, _ = incidents.commit(
+        [item(opened()), other], [(taken[0].entry, [0]), (taken[1].entry, [0, 1])], {}, now
+    )
+
+    assert conflicts == {1}
+    assert len(inbox) == 1
+
+
+def test_an_abandoned_entry_goes_to_the_next_who_asks(keyspace: Keyspace) -> None:
+    inbox, other = Inbox(keyspace), Inbox(keyspace)
+    inbox.put([alert()])
+    assert len(inbox.take(10)[1]) == 1
+    assert other.take(10)[1] == []
+    assert other.take(10, abandoned=NOW)[1][0].alerts == [alert()]
+
+
+def test_a_flushed_store_starts_again(keyspace: Keyspace) -> None:
+    inbox = Inbox(keyspace)
+    inbox.take(1)
+    keyspace.client.flushall()
+    inbox.put([alert()])
+
+    assert len(inbox.take(1)[1]) == 1
+
+
+def test_a_recurring_problem_keeps_the_old_incident_beside_the_new_one(
+    incidents: Incidents, keyspace: Keyspace
+) -> None:
+    first, _ = advance(opened(), alert(1, Status.RESOLVED), set(), timedelta(hours=24))
+    incidents.commit([item(first)], [], {}, START)
+    second, _ = advance(first, alert(60 * 48), set(), timedelta(hours=24))
+    assert second is not None
+    incidents.commit([item(second, revision=1)], [], {}, START)
+
+    found = [incidents.find(f"{F}-{n}") for n in (1, 2, 3)]
+    assert [r.incident.number if r else None for r in found] == [1, 2, None]
+    newest = incidents.find(F)
+    assert newest is not None
+    assert newest.incident.number == 2
+    assert keyspace.client.pttl("{ab}:i:" + F + ":1") > 0
+    assert keyspace.client.pttl("{ab}:i:" + F) == -1
+    assert sorted(r.incident.number for r in incidents.each()) == [1, 2]
+
+
+def test_a_closed_incident_is_forgotten_after_the_retention_and_an_open_one_is_not(
+    keyspace: Keyspace,
+) -> None:
+    incidents = Incidents(keyspace, retention=timedelta(hours=1))
+    first, _ = advance(opened(), alert(1, Status.RESOLVED), set(), timedelta(hours=24))
+    incidents.commit([item(first)], [], {}, START)
+    assert 3590_000 < keyspace.client.pttl("{ab}:i:" + F) <= 3600_000
+
+    again, _ = advance(first, alert(2), set(), timedelta(hours=24))
+    incidents.commit([item(again, revision=1)], [], {}, START)
+    assert keyspace.client.pttl("{ab}:i:" + F) == -1
