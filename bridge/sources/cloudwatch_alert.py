@@ -1,0 +1,121 @@
+"""What an alarm's change of state says in the bridge's words: pure, the same for every way it came."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
+
+from bridge.domain.alert import Alert, Link, Severity, Status, event_id, fingerprint
+from bridge.sources.cloudwatch_alarm import Alarm, Identity, number
+
+SERVICE_DIMENSIONS = (
+    "ServiceName",
+    "FunctionName",
+    "TargetGroup",
+    "DBInstanceIdentifier",
+    "QueueName",
+    "ClusterName",
+)
+"""Which dimension names the service when no tag does, first match first."""
+_CONSOLES = {
+    "aws": "console.aws.amazon.com",
+    "aws-cn": "console.amazonaws.cn",
+    "aws-us-gov": "console.amazonaws-us-gov.com",
+}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_RUNBOOK = re.compile(r"\brunbook:?\s*(https?://[^\s<>\"|]+)", re.I)
+_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[^A-Za-z0-9]+")
+
+
+def alert(source: str, alarm: Alarm, severity: Severity) -> Alert:
+    """Return the statement an alarm makes; `severity` counts where no tag `severity` says otherwise.
+
+    Neither fingerprint nor event id depends on whether SNS or EventBridge told it.
+    """
+    identity = alarm.identity
+    key = (identity.partition, identity.account, identity.region, identity.name)
+    tags = {name.lower(): value for name, value in alarm.tags.items()}
+    return Alert(
+        source=source,
+        fingerprint=fingerprint(source, "alarm", *key),
+        event_id=event_id(*key, alarm.state, str((alarm.at - _EPOCH) // timedelta(milliseconds=1))),
+        status=Status.RESOLVED if alarm.state == "OK" else Status.FIRING,
+        severity=_severity(alarm, tags, severity),
+        at=alarm.at,
+        title=identity.name,
+        summary=f"There is no data. {alarm.reason}".strip() if alarm.state == "INSUFFICIENT_DATA" else alarm.reason,
+        details=_details(alarm),
+        service=_service(alarm, tags),
+        environment=next((tags[word] for word in ("environment", "env", "stage") if word in tags), ""),
+        url=console(identity),
+        labels=_labels(alarm),
+        facts=_facts(alarm),
+        links=tuple(Link("Runbook", url.rstrip(".,;:)")) for url in _RUNBOOK.findall(alarm.description)[:1]),
+    )
+
+
+def console(identity: Identity) -> str:
+    """Return the alarm's page in the AWS console; empty in a partition whose console isn't known."""
+    host, region = _CONSOLES.get(identity.partition), identity.region
+    page = f"cloudwatch/home?region={region}#alarmsV2:alarm/{quote(identity.name, safe='')}"
+    return f"https://{region}.{host}/{page}" if host else ""
+
+
+def snake(name: str) -> str:
+    """Return a dimension's or tag's name as a label is written: DBInstanceIdentifier → db_instance_identifier."""
+    return _WORD.sub("_", name).strip("_").lower()
+
+
+def _severity(alarm: Alarm, tags: dict[str, str], default: Severity) -> Severity:
+    if alarm.state == "INSUFFICIENT_DATA":
+        return Severity.WARNING
+    return Severity.from_word(tags.get("severity", ""), default)
+
+
+def _service(alarm: Alarm, tags: dict[str, str]) -> str:
+    if tags.get("service"):
+        return tags["service"]
+    dimensions = alarm.dimensions
+    named = next((dimensions[name] for name in SERVICE_DIMENSIONS if dimensions.get(name)), "")
+    if named.startswith("targetgroup/"):
+        return named.split("/")[1]
+    return named or alarm.namespace
+
+
+def _labels(alarm: Alarm) -> dict[str, str]:
+    labels = {
+        "alarm": alarm.identity.name,
+        "account": alarm.identity.account,
+        "region": alarm.identity.region,
+        "alarm_kind": alarm.kind,
+        "namespace": alarm.namespace,
+        "metric": alarm.shown.name or alarm.shown.label,
+        "statistic": alarm.shown.statistic,
+    }
+    labels |= {f"dimension_{snake(name)}": value for name, value in alarm.dimensions.items()}
+    labels |= {f"tag_{snake(name)}": value for name, value in alarm.tags.items()}
+    return {name: value for name, value in labels.items() if value}
+
+
+def _facts(alarm: Alarm) -> dict[str, str]:
+    facts = {
+        "Region": alarm.identity.region,
+        "Account": alarm.identity.account,
+        "Metric": alarm.shown.text,
+        "Dimensions": ", ".join(f"{name}={value}" for name, value in alarm.dimensions.items()),
+        "Threshold": alarm.threshold,
+        "Alarm rule": alarm.rule,
+        "Triggered by": ", ".join(arn.split(":", 6)[-1] for arn in alarm.children),
+    }
+    return {name: value for name, value in facts.items() if value}
+
+
+def _details(alarm: Alarm) -> str:
+    """Return the alarm's description, then what its expressions are made of, then the newest datapoints."""
+    lines = [alarm.description]
+    if len(alarm.metrics) > 1:
+        lines += [f"{metric.id}: {metric.text}" for metric in alarm.metrics]
+    if alarm.datapoints:
+        lines.append("Datapoints: " + ", ".join(map(number, alarm.datapoints)))
+    return "\n".join(line for line in lines if line)

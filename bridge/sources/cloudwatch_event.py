@@ -1,0 +1,118 @@
+"""A CloudWatch alarm as EventBridge tells it: the event "CloudWatch Alarm State Change".
+
+Facts: CloudWatch User Guide, "Alarm events and EventBridge".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from bridge.sources.cloudwatch_alarm import (
+    NULL,
+    Alarm,
+    Metric,
+    Seconds,
+    State,
+    identify,
+    lenient,
+    moment,
+    pairs,
+    read,
+    statistic,
+)
+
+
+class _EventMetric(msgspec.Struct):
+    name: str = ""
+    namespace: str = ""
+    dimensions: Any = None
+
+
+class _EventStat(msgspec.Struct):
+    metric: _EventMetric
+    period: Seconds | None = None
+    stat: str | None = None
+
+
+class _EventQuery(msgspec.Struct, rename="camel"):
+    id: str = ""
+    expression: str | None = None
+    label: str | None = None
+    metric_stat: _EventStat | None = None
+    return_data: bool = True
+
+    def metric(self) -> Metric:
+        stat = self.metric_stat or _EventStat(_EventMetric())
+        return Metric(
+            id=self.id,
+            namespace=stat.metric.namespace,
+            name=stat.metric.name,
+            statistic=statistic(stat.stat),
+            period=stat.period,
+            dimensions=pairs(stat.metric.dimensions),
+            expression=self.expression or "",
+            label=self.label or "",
+            returned=self.return_data,
+        )
+
+
+class _ReasonChild(msgspec.Struct):
+    arn: str
+
+
+class _ReasonData(msgspec.Struct, rename="camel"):
+    recent_datapoints: list[float] = []
+    triggering_alarms: list[_ReasonChild] = []
+
+
+class _EventState(msgspec.Struct, rename="camel"):
+    value: State
+    timestamp: str
+    reason: str | None = None
+    reason_data: str | None = None
+    actions_suppressed_by: str | None = None
+    actions_suppressed_reason: str | None = None
+
+
+class _Configuration(msgspec.Struct, rename="camel"):
+    description: str | None = None
+    metrics: list[_EventQuery] = []
+    alarm_rule: str | None = None
+
+
+class _Detail(msgspec.Struct, rename="camel"):
+    alarm_name: str
+    state: _EventState
+    configuration: msgspec.Raw = NULL
+    alarm_tags: Any = None
+
+
+class _Event(msgspec.Struct):
+    detail: _Detail
+    account: str = ""
+    region: str = ""
+    resources: list[str] = []
+
+
+def from_event(message: str, partition: str) -> Alarm:
+    """Return the alarm in a "CloudWatch Alarm State Change" event of EventBridge. Raises Unparseable."""
+    event = read(message, _Event, "Message")
+    detail, state = event.detail, event.detail.state
+    configuration = lenient(detail.configuration, _Configuration, _Configuration())
+    data = lenient(state.reason_data or "null", _ReasonData, _ReasonData())
+    arn = event.resources[0] if event.resources else None
+    return Alarm(
+        identity=identify(arn, partition, event.region, event.account, detail.alarm_name),
+        state=state.value,
+        at=moment(state.timestamp, "Message.detail.state.timestamp"),
+        reason=state.reason or "",
+        description=configuration.description or "",
+        metrics=tuple(query.metric() for query in configuration.metrics),
+        rule=configuration.alarm_rule or "",
+        children=tuple(child.arn for child in data.triggering_alarms),
+        datapoints=tuple(data.recent_datapoints),
+        tags=pairs(detail.alarm_tags),
+        suppressed=state.actions_suppressed_reason or state.actions_suppressed_by or "",
+    )
