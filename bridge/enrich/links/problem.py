@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from bridge.domain.incident import Incident
+from bridge.enrich.trace import datadog_decimal, xray
 
 _TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
 _MS = timedelta(milliseconds=1)
@@ -37,12 +38,12 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def xray_trace_id(self) -> str:
         """The trace id as AWS X-Ray writes it: `1-<first 8 digits>-<last 24>`."""
-        return self.trace_id and f"1-{self.trace_id[:8]}-{self.trace_id[8:]}"
+        return self.trace_id and xray(self.trace_id)
 
     @property
     def datadog_trace_id(self) -> str:
         """The low 64 bits of the trace id as a decimal number: the form of Datadog's older tracers."""
-        return self.trace_id and str(int(self.trace_id[16:], 16))
+        return self.trace_id and datadog_decimal(self.trace_id)
 
     @classmethod
     def of(cls, incident: Incident, before: timedelta, after: timedelta, now: datetime) -> Problem:
