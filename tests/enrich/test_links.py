@@ -102,6 +102,13 @@ def test_the_window_goes_around_the_problem_and_never_past_now(
     assert window(about, QUARTER, QUARTER, now) == (start, end)
 
 
+@pytest.mark.parametrize("at", [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)])
+def test_a_date_at_the_edge_of_time_makes_no_link_or_a_sound_one(at: datetime) -> None:
+    for kind, enough in ENOUGH.items():
+        url = link(kind, incident(fired_at=at, last_seen=at), **enough)
+        assert url is None or url.startswith("https://")
+
+
 def test_times_in_other_zones_are_told_in_utc() -> None:
     seoul = timezone(timedelta(hours=9))
     about = incident(fired_at=FIRED.astimezone(seoul), last_seen=SEEN.astimezone(seoul))

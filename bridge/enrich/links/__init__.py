@@ -55,6 +55,9 @@ class Links:
 
     def build(self, incident: Incident, now: datetime) -> tuple[Link, ...]:
         """Return the links of which everything they need is known at `now`; raises nothing over an incident."""
-        problem = Problem.of(incident, self._before, self._after, now)
+        try:
+            problem = Problem.of(incident, self._before, self._after, now)
+        except OverflowError:  # a sender's date at the very edge of time, such as year 1
+            return ()
         built = ((options.label, options.build(problem)) for options in self._options)
         return tuple(Link(label, url) for label, url in built if url and len(url) <= LONGEST_URL)
