@@ -40,6 +40,7 @@ def _signing_host(value: str) -> str:
 
 _ALARM_CHANGED = "CloudWatch Alarm State Change"
 _TITLE_LIMIT = 200
+_TEXT_LIMIT = 4000
 
 
 class CloudWatchOptions(settings.Options):
@@ -218,7 +219,7 @@ class CloudWatch:
             severity=self._options.severity,
             at=moment(envelope.timestamp, "Timestamp"),
             title=clip(subject, _TITLE_LIMIT),
-            details=envelope.message,
+            details=clip(envelope.message, _TEXT_LIMIT),
             labels={"topic": topic, "region": envelope.region, "account": envelope.topic_arn.split(":")[4]},
             facts={"Topic": envelope.topic_arn},
         )

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 from bridge.domain.alert import Alert, Link, Severity, Status, event_id, fingerprint
+from bridge.domain.words import clip
 from bridge.sources.cloudwatch_alarm import Alarm, Identity, number
 
 SERVICE_DIMENSIONS = (
@@ -105,7 +106,7 @@ def _facts(alarm: Alarm) -> dict[str, str]:
         "Metric": alarm.shown.text,
         "Dimensions": ", ".join(f"{name}={value}" for name, value in alarm.dimensions.items()),
         "Threshold": alarm.threshold,
-        "Alarm rule": alarm.rule,
+        "Alarm rule": clip(alarm.rule, 1000),
         "Triggered by": ", ".join(arn.split(":", 6)[-1] for arn in alarm.children),
     }
     return {name: value for name, value in facts.items() if value}
