@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import socket
+import ssl
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -12,6 +15,18 @@ SHORTEST = timedelta(seconds=1)
 LONGEST = timedelta(hours=1)
 AUTH_RETRY = timedelta(minutes=1)
 """A revoked token is asked about again this often, so that a fixed one works by itself."""
+
+_NO_ROUTE = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL})
+
+
+def never_sent(error: BaseException) -> bool:
+    """Return True when no connection came to be (refused, no such name, no route, no TLS): nothing was applied.
+
+    For errors of the connecting phase only: an ssl.SSLError may also come while an answer is read.
+    """
+    if isinstance(error, ConnectionRefusedError | socket.gaierror | ssl.SSLError):
+        return True
+    return isinstance(error, OSError) and error.errno in _NO_ROUTE
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | None:

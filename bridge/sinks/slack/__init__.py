@@ -1,0 +1,54 @@
+"""Slack: one message per incident, edited as it changes, its history in the thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import ClassVar
+
+from bridge.ports import Delivery, Finding, House, Receipt
+from bridge.settings import Options
+from bridge.sinks.slack.api import Api, Webhook
+from bridge.sinks.slack.channel import Channel
+from bridge.sinks.slack.examine import examine
+from bridge.sinks.slack.options import SlackOptions
+from bridge.sinks.slack.webhook import Announcements
+
+__all__ = ["Slack"]
+
+
+class Slack:
+    """A Slack channel, through a bot token or (with much less) an incoming webhook.
+
+    docs/sinks/slack.md says what each can do. A call waits at most 8 s; one sync ends within 20 s.
+    """
+
+    Options: ClassVar[type[Options]] = SlackOptions
+    settle: timedelta
+    tells_repeats: bool
+
+    def __init__(self, name: str, options: SlackOptions, house: House) -> None:
+        self.name = name
+        self.settle = options.settle
+        self.tells_repeats = options.token is not None
+        self._api: Api | None = None
+        self._channel = options.channel
+        self._way: Channel | Announcements
+        if options.token is not None:
+            self._api = Api(options.token.get_secret_value().strip(), options.api_url)
+            self._way = Channel(name, options, house, self._api)
+        else:
+            url = options.webhook_url.get_secret_value() if options.webhook_url else ""
+            self._way = Announcements(Webhook(url), house, buttons=options.buttons)
+
+    def sync(self, delivery: Delivery) -> Receipt:
+        """Bring the channel up to date; see `ports.Sink.sync`."""
+        return self._way.sync(delivery)
+
+    def find(self, delivery: Delivery) -> Receipt | None:
+        """Return what an interrupted sync left in the channel; always None for a webhook, which can't look."""
+        return self._way.find(delivery)
+
+    def examine(self) -> Iterable[Finding]:
+        """Check token, scopes and channel."""
+        return examine(self._api, self._channel)

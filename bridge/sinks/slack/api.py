@@ -1,0 +1,162 @@
+"""Calls to Slack's Web API, and what a failed one means."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from http.client import HTTPException
+from urllib.error import URLError
+
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web import SlackResponse
+from slack_sdk.webhook import WebhookClient
+
+from bridge.ports import Outcome, Rejected, RetryAt, Unknown
+from bridge.sinks.outcome import AUTH_RETRY, from_status, never_sent
+from bridge.sinks.slack.codes import AUTH, IN_DOUBT, LATER, LIMITED, UNSEEN, advice
+
+TIMEOUT = 8
+"""Seconds; a sync makes at most two slow calls before it stops."""
+SOON = timedelta(seconds=5)
+MIGRATION = timedelta(minutes=15)
+
+
+class Refused(Exception):  # noqa: N818
+    """Slack read the call and said no: `code` is its word, `detail` a sentence with what to do."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
+class Api:
+    """Slack's Web API with one token. No retries; safe to use from any thread."""
+
+    def __init__(self, token: str, base_url: str) -> None:
+        self._client = WebClient(token, base_url, timeout=TIMEOUT, ssl=_tls(), retry_handlers=[], logger=_quiet())
+        self._self: tuple[str, str] | None = None
+        self._client.proxy = None  # the SDK's own look at HTTPS_PROXY forgets NO_PROXY; urllib's does not
+
+    def write(self, method: str, *, idempotent: bool = False, **arguments: object) -> SlackResponse:
+        """Call a method with a JSON body; raises Refused or an Outcome."""
+        return self._call(method, idempotent=idempotent, json=arguments)
+
+    def read(self, method: str, **arguments: object) -> SlackResponse:
+        """Call a method with a form body (some take no JSON); raises Refused or RetryAt."""
+        return self._call(method, idempotent=True, params=arguments)
+
+    def is_own(self, posted: Mapping[str, object]) -> bool:
+        """Return True if this token's own bot (or person) posted the message; asks Slack once who that is."""
+        if self._self is None:
+            answer = self.read("auth.test")
+            bot = answer.get("bot_id")
+            self._self = ("bot_id", str(bot)) if bot else ("user", str(answer.get("user_id")))
+        field, value = self._self
+        return posted.get(field) == value
+
+    def _call(
+        self,
+        method: str,
+        *,
+        idempotent: bool,
+        json: dict[str, object] | None = None,
+        params: dict[str, object] | None = None,
+    ) -> SlackResponse:
+        try:
+            return self._client.api_call(method, json=json, params=params)
+        except SlackApiError as error:
+            raise _answered(method, error.response, idempotent=idempotent) from None
+        except (OSError, HTTPException, UnicodeError) as error:
+            raise unanswered(method, error, idempotent=idempotent) from error
+
+
+class Webhook:
+    """One incoming webhook. No retries; safe to use from any thread."""
+
+    def __init__(self, url: str) -> None:
+        self._client = WebhookClient(url, TIMEOUT, _tls(), retry_handlers=[], logger=_quiet())
+        self._client.proxy = None
+
+    def send(self, message: Mapping[str, object]) -> None:
+        """Post a message; raises Refused or an Outcome. https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks"""
+        try:
+            answer = self._client.send_dict(dict(message))
+        except (OSError, HTTPException, UnicodeError) as error:
+            raise unanswered("the webhook", error, idempotent=False) from error
+        if answer.status_code == 200 and answer.body.strip() == "ok":
+            return
+        word = " ".join(answer.body.split())[:100] if "<" not in answer.body else "a page of HTML"
+        said = f"Slack's webhook answered {answer.status_code} {word}".rstrip()
+        if answer.status_code == 400:
+            raise Refused(word, said)
+        if answer.status_code == 200:
+            raise Unknown(said)
+        if answer.status_code in (403, 404, 410):
+            raise Rejected(f"{said}: create a new webhook for the channel and set it in `webhook_url`")
+        raise from_status(answer.status_code, answer.headers, said, datetime.now(UTC))
+
+
+def _answered(method: str, response: SlackResponse, *, idempotent: bool) -> Outcome | Refused:
+    """Return what an answer other than `ok: true` means; of two readings the more careful one."""
+    status, headers = response.status_code, response.headers
+    data: Mapping[str, object] = response.data if isinstance(response.data, dict) else {}
+    code = " ".join(str(data.get("error", "")).split())
+    garbled = not code or " " in code  # the SDK puts a sentence there when the body was no JSON
+    said = " ".join(f"Slack's {method} answered {status if status != 200 else ''} {code[:200]}".split())
+    if status == 429 or code in LIMITED:
+        return from_status(429, headers, said, datetime.now(UTC))
+    if status >= 500 or (garbled and status != 200):
+        return from_status(status, headers, said, datetime.now(UTC), idempotent=idempotent)
+    if garbled or code in IN_DOUBT:
+        return RetryAt(said, after=SOON) if idempotent else Unknown(said)
+    return _refused(code, said, data)
+
+
+def _refused(code: str, said: str, data: Mapping[str, object]) -> Outcome | Refused:
+    if code in LATER:
+        return RetryAt(f"{said}: waiting for Slack", after=MIGRATION, blocked=True)
+    if code in AUTH and code not in UNSEEN:
+        return RetryAt(f"{said}: {advice(code)}", after=AUTH_RETRY, blocked=True)
+    messages = _messages(data)
+    if "needed" in data:
+        messages = f" (needed: {data['needed']}; the token has: {data.get('provided', '')})"
+    return Refused(code, f"{said}{messages}: {advice(code)}")
+
+
+def _messages(data: Mapping[str, object]) -> str:
+    """Return which part of a message Slack did not like, in its own words."""
+    about = data.get("response_metadata")
+    listed = about.get("messages") if isinstance(about, dict) else None
+    return f" ({'; '.join(str(each) for each in listed)[:500]})" if isinstance(listed, list) and listed else ""
+
+
+def final(refused: Refused) -> Outcome:
+    """Return the outcome of a refusal that nothing more can be done about in this attempt."""
+    if refused.code in AUTH:
+        return RetryAt(refused.detail, after=AUTH_RETRY, blocked=True)
+    return Rejected(refused.detail)
+
+
+def unanswered(what: str, error: Exception, *, idempotent: bool) -> Outcome:
+    """Return what a call that got no answer means."""
+    cause = error.reason if isinstance(error, URLError) and isinstance(error.reason, Exception) else error
+    said = f"no answer from Slack to {what}: {type(cause).__name__} {cause}".rstrip()
+    if isinstance(error, URLError) and never_sent(cause):
+        return RetryAt(f"{said}: check DNS, firewall and proxy", after=SOON, blocked=True)
+    return RetryAt(said, after=SOON) if idempotent else Unknown(said)
+
+
+def _tls() -> ssl.SSLContext:
+    # once, not for each call as urllib would: loading the certificates takes longer than the call
+    return ssl.create_default_context()
+
+
+def _quiet() -> logging.Logger:
+    """Return a logger for the SDK that keeps still: the outcome says it all, and never with a webhook's URL."""
+    logger = logging.getLogger("bridge.sinks.slack.sdk")
+    logger.setLevel(logging.CRITICAL)
+    return logger
