@@ -126,9 +126,13 @@ def _project(event: Event) -> str:
 
 
 def _at(event: Event, request: Request) -> datetime:
-    stamp = event.timestamp
-    epoch = from_epoch(stamp) if stamp and 0 < stamp < 1e11 else None
-    return believed(event.datetime, request) or believed(epoch, request) or request.received_at
+    """Return when Sentry received the event, else when it happened by the clock of the machine that reported it.
+
+    That clock may be hours off: a new event must not look older than the resolution before it.
+    """
+    epochs = (from_epoch(s) if s and 0 < s < 1e11 else None for s in (event.received, event.timestamp))
+    received, stamp = (believed(epoch, request) for epoch in epochs)
+    return received or believed(event.datetime, request) or stamp or request.received_at
 
 
 def _chain(event: Event) -> list[Raised]:

@@ -120,6 +120,7 @@ class Event(Struct, frozen=True):
     environment: str | None = None
     datetime: datetime | None = None
     timestamp: float | None = None
+    received: float | None = None
     tags: list[tuple[str, Scalar]] | None = None
     contexts: Contexts | None = None
     exception: Exceptions | None = None
