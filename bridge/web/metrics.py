@@ -1,0 +1,74 @@
+"""GET /metrics: what this receiver answered, and what the store knows of the whole bridge."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import cast
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from bridge.store.keyspace import Keyspace
+
+
+class Gauges:
+    """A Prometheus collector that asks the store at each scrape; keeps nothing itself."""
+
+    def __init__(self, keyspace: Keyspace, destinations: Sequence[str], answers: Counter[tuple[str, int]]) -> None:
+        self._keys = keyspace
+        self._destinations = destinations
+        self._answers = answers
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every metric; raises RedisError when the store can't be asked."""
+        yield self._webhooks()
+        pipe = self._keys.client.pipeline(transaction=False)
+        pipe.hgetall(self._keys.key("counts")).xlen(self._keys.key("inbox")).hlen(self._keys.key("dead"))
+        pipe.get(self._keys.key("swept"))
+        for name in self._destinations:
+            pipe.zcard(self._keys.key(f"due:{name}"))
+        counts, inbox, dead, swept, *due = pipe.execute()
+        yield from _counted(cast("dict[bytes, bytes]", counts))
+        yield GaugeMetricFamily("alert_bridge_inbox_requests", "Accepted requests not yet ingested.", value=inbox)
+        yield GaugeMetricFamily("alert_bridge_dead_letters", "Deliveries and requests that need a person.", value=dead)
+        age = time.time() - int(swept) / 1000 if swept else float("nan")
+        yield GaugeMetricFamily("alert_bridge_sweep_age_seconds", "Since a worker last looked for work.", value=age)
+        waiting = GaugeMetricFamily("alert_bridge_due", "Deliveries waiting.", labels=["destination"])
+        for name, number in zip(self._destinations, due, strict=True):
+            waiting.add_metric([name], number)
+        yield waiting
+
+    def _webhooks(self) -> Metric:
+        family = CounterMetricFamily(
+            "alert_bridge_webhooks", "Webhooks answered by this receiver.", labels=["source", "status"]
+        )
+        for (source, status), number in self._answers.items():
+            family.add_metric([source, str(status)], number)
+        return family
+
+    def text(self) -> bytes:
+        """Return the exposition, as Prometheus scrapes it."""
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(self)
+        return generate_latest(registry)
+
+    def describe(self) -> list[Metric]:
+        """Return nothing, so that registering does not ask the store."""
+        return []
+
+
+def _counted(counts: dict[bytes, bytes]) -> Iterator[Metric]:
+    changes = CounterMetricFamily("alert_bridge_changes", "What statements did to incidents.", labels=["change"])
+    deliveries = CounterMetricFamily(
+        "alert_bridge_deliveries", "Attempts at deliveries, by how they ended.", labels=["destination", "outcome"]
+    )
+    for key, number in counts.items():
+        kind, _, rest = key.decode().partition(":")
+        if kind == "change":
+            changes.add_metric([rest], int(number))
+        elif kind == "delivery":
+            deliveries.add_metric(rest.rsplit(":", 1), int(number))
+    yield changes
+    yield deliveries

@@ -1,0 +1,25 @@
+"""The receiver as a process: `uvicorn --factory bridge.web.serve:build`, which is what `alert-bridge serve` runs."""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+
+from bridge import logs, wiring
+from bridge.web.app import Receiver, application
+
+
+def build() -> Starlette:
+    """Return the receiver of the config that ALERT_BRIDGE_CONFIG names; raises ConfigError."""
+    settings = wiring.load()
+    logs.set_up(settings.log.level, settings.log.format)
+    wiring.report_errors(settings)
+    return application(
+        Receiver(
+            sources=wiring.sources(settings),
+            scrubber=wiring.scrubber(settings),
+            redis_url=settings.redis_url,
+            keyspace=wiring.keyspace(settings),
+            parts=wiring.parts(settings, wiring.celery(settings)),
+            max_body=settings.receiver.max_body,
+        )
+    )

@@ -1,0 +1,55 @@
+"""The Celery app of the workers: `celery -A workers.app worker`."""
+
+from __future__ import annotations
+
+import threading
+from functools import cache
+from typing import Any
+
+import structlog
+from celery import Celery, signals
+from redis.exceptions import RedisError
+
+from bridge import logs, wiring
+from bridge.pipeline.parts import Parts
+from bridge.pipeline.sweep import sweep
+
+SWEEP_EVERY = 1.0
+
+log = structlog.get_logger(__name__)
+settings = wiring.load()
+app: Celery = wiring.celery(settings)
+app.conf.update(worker_pool="threads", worker_concurrency=8, imports=["workers.tasks"])
+
+_stopping = threading.Event()
+
+
+@cache
+def parts() -> Parts:
+    """Return the running parts, made once in each worker process."""
+    return wiring.parts(settings, app)
+
+
+@signals.setup_logging.connect
+def _set_up_logging(**_: Any) -> None:
+    logs.set_up(settings.log.level, settings.log.format)
+
+
+@signals.worker_ready.connect
+def _start_sweeping(**_: Any) -> None:
+    parts()
+    threading.Thread(target=_sweep, name="sweep", daemon=True).start()
+    log.info("worker_ready", destinations=sorted(parts().sinks))
+
+
+@signals.worker_shutting_down.connect
+def _stop_sweeping(**_: Any) -> None:
+    _stopping.set()
+
+
+def _sweep() -> None:
+    while not _stopping.wait(SWEEP_EVERY):
+        try:
+            sweep(parts())
+        except RedisError as error:
+            log.warning("sweep_failed", error=str(error), do="nothing: it looks again in a second")

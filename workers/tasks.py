@@ -1,0 +1,20 @@
+"""The tasks: what a bell rings."""
+
+from __future__ import annotations
+
+from bridge.bell import DELIVER, INGEST
+from bridge.pipeline import deliver as deliver_
+from bridge.pipeline import ingest as ingest_
+from workers.app import app, parts
+
+
+@app.task(name=INGEST)
+def ingest() -> None:
+    """Look into the inbox."""
+    ingest_.ingest(parts())
+
+
+@app.task(name=DELIVER)
+def deliver(destination: str) -> None:
+    """Look at what is due at a destination."""
+    deliver_.deliver(parts(), destination)
