@@ -101,7 +101,7 @@ def _fetch(url: str) -> bytes:
             if answer.status_code != 200:
                 raise CertificateUnavailable(f"{url} answered {answer.status_code}; SNS will deliver again")
             return _read(answer, time.monotonic() + FETCH_SECONDS)
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise CertificateUnavailable(
             f"can't fetch {url} ({type(error).__name__}: {error}): let this host reach it; SNS will deliver again"
         ) from error

@@ -309,6 +309,12 @@ def test_a_certificate_server_that_refuses_connections_says_nothing_about_the_se
         believer.verify(sns.Signer(KEY, f"http://{gone}{PEM}").sign(envelope()), NOW)
 
 
+def test_a_signing_host_that_cannot_be_asked_says_nothing_about_the_sender() -> None:
+    believer = sns.Verifier((TOPIC,), sns.Hosts(("localhost:99999",)), timedelta(hours=2))
+    with pytest.raises(sns.CertificateUnavailable, match="localhost:99999"):
+        believer.verify(sns.Signer(KEY, f"http://localhost:99999{PEM}").sign(envelope()), NOW)
+
+
 async def _drip(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": []})
     for _ in range(100):
