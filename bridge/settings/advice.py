@@ -1,0 +1,51 @@
+"""What is not wrong, but hardly meant: warnings about a config that can be used."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bridge.domain.routing import Route
+from bridge.settings.document import Document
+from bridge.settings.options import is_loopback
+from bridge.settings.sections import General
+
+NO_SOURCES = (
+    "there are no sources, so nothing can come in: add one, as in"
+    ' sources: {sentry: {kind: sentry, client_secret: "${SENTRY_CLIENT_SECRET}"}}'
+)
+NO_DESTINATIONS = (
+    "there are no destinations, so nobody would be told: add one, as in"
+    ' destinations: {oncall: {kind: slack, token: "${SLACK_BOT_TOKEN}", channel: C0ONCALL}}'
+)
+
+
+def give(document: Document, general: General, routes: Sequence[Route], destinations: Sequence[str]) -> None:
+    """Add warnings to the document."""
+    if general.public_url.startswith("http://") and not is_loopback(general.public_url):
+        message = "is plain http, so secrets in requests can be read on the way: put TLS in front, and write https"
+        document.warn(("public_url",), message)
+    if routes and not document.problems:
+        _about_routes(document, routes, destinations)
+
+
+def _about_routes(document: Document, routes: Sequence[Route], destinations: Sequence[str]) -> None:
+    for index, route in enumerate(routes):
+        first = _shadow(routes[:index], route)
+        if first is not None:
+            message = f"is never asked: routes[{first}] takes everything it would match. Move it up, or remove it"
+            document.warn(("routes", index), message)
+    told = {name for route in routes for name in route.to}
+    for name in destinations:
+        if name not in told:
+            document.warn(("destinations", name), "no route leads here, so it hears nothing: name it in a route's to")
+    if all(route.match for route in routes):
+        message = (
+            "what no route matches is told to nobody: end with a route without match, or with to: [] if it is meant"
+        )
+        document.warn(("routes",), message)
+
+
+def _shadow(above: Sequence[Route], route: Route) -> int | None:
+    """Return the first route above that takes whatever this one would match."""
+    taking = (i for i, other in enumerate(above) if not other.continue_ and set(other.match) <= set(route.match))
+    return next(taking, None)

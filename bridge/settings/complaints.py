@@ -1,0 +1,114 @@
+"""pydantic's errors in an operator's words: what is wrong and what to do, never the value of a secret."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from bridge.settings.document import Document, Path
+from bridge.settings.fields import FILE, Model, keys, model_at, secrets
+from bridge.settings.problems import did_you_mean, listed
+
+_SHAPES = {
+    "list_type": "has to be a list: write [ ] around it, or a - before each item",
+    "tuple_type": "has to be a list: write [ ] around it, or a - before each item",
+    "set_type": "has to be a list: write [ ] around it, or a - before each item",
+    "dict_type": "has to be a map: write key: value",
+    "model_type": "has to be a map: write key: value",
+    "model_attributes_type": "has to be a map: write key: value",
+    "bool_type": "has to be true or false",
+    "bool_parsing": "has to be true or false",
+    "int_type": "has to be a whole number",
+    "int_parsing": "has to be a whole number",
+    "int_from_float": "has to be a whole number",
+    "float_type": "has to be a number",
+    "float_parsing": "has to be a number",
+}
+_NUMBERS = {"int_type", "int_parsing", "int_from_float", "bool_type", "bool_parsing", "float_type", "float_parsing"}
+
+
+def complain(error: ValidationError, document: Document, path: Path, model: Model, also: Sequence[str] = ()) -> None:
+    """Add a problem to the document for each of pydantic's errors about the data at a path.
+
+    `also` are keys that may stand there beside the model's own.
+    """
+    told: set[Path] = set()
+    for detail in error.errors(include_url=False):
+        missing = detail["type"] in ("missing", "extra_forbidden")
+        place = _place(document, path, detail["loc"], whole=missing)
+        if _known(document, place, detail) or place in told:
+            continue
+        told.add(place)
+        message = _words(detail, model_at(model, detail["loc"][:-1]), also)
+        document.problems.append(document.at(place, message, key=detail["type"] == "extra_forbidden"))
+
+
+def _place(document: Document, path: Path, loc: Path, *, whole: bool) -> Path:
+    """Return the error's place in the YAML: pydantic's own has names of types and validators in it."""
+    for part in loc:
+        if (*path, part) not in document.values and not (whole and part == loc[-1]):
+            break
+        path = (*path, part)
+    return path
+
+
+def _known(document: Document, place: Path, detail: ErrorDetails) -> bool:
+    if place in document.broken:
+        return True
+    about_the_whole = detail["type"] == "value_error" or detail["type"] == "assertion_error"
+    return about_the_whole and any(broken[: len(place)] == place for broken in document.broken)
+
+
+def _words(detail: ErrorDetails, model: Model | None, also: Sequence[str]) -> str:
+    kind, context = detail["type"], detail.get("ctx", {})
+    key = str(detail["loc"][-1]) if detail["loc"] else ""
+    if kind == "missing":
+        twin = f" or {key}{FILE}" if model and key in secrets(model) else ""
+        return f"is missing: add {key}{twin}"
+    if kind == "extra_forbidden":
+        return _unknown(key, [*(keys(model) if model else ()), *also])
+    if kind in ("value_error", "assertion_error"):
+        return str(context.get("error", detail["msg"]))
+    if detail["input"] is None:
+        return "is empty: write a value, or remove the key"
+    if kind in ("enum", "literal_error"):
+        return _one_of(str(context.get("expected", "")), detail["input"])
+    if kind == "string_type":
+        return _no_text(detail["input"])
+    return _shape(detail)
+
+
+def _unknown(key: str, known: Sequence[str]) -> str:
+    hint = did_you_mean(key, known)
+    return f'there is no option "{key}" here.{hint or f" Remove it, or write one of: {listed(known)}"}'
+
+
+def _one_of(expected: str, given: object) -> str:
+    known = re.findall(r"'([^']*)'", expected)
+    hint = did_you_mean(given, known) if isinstance(given, str) else ""
+    return f"has to be one of: {listed(known) or expected}.{hint}"
+
+
+def _no_text(given: object) -> str:
+    if isinstance(given, dict | list):
+        return f"has to be a text, and not a {'map' if isinstance(given, dict) else 'list'}"
+    read = "true or false" if isinstance(given, bool) else "a number"
+    return f"has to be a text, and YAML reads {read} here: put it in quotes"
+
+
+def _shape(detail: ErrorDetails) -> str:
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind in _SHAPES:
+        quoted = kind in _NUMBERS and isinstance(detail["input"], str)
+        return _SHAPES[kind] + (f', and not "{detail["input"]}"' if quoted else "")
+    if kind == "too_short":
+        return f"needs at least {context.get('min_length')} item"
+    if kind == "string_too_short":
+        return f"is too short: write at least {context.get('min_length')} characters"
+    if kind == "string_pattern_mismatch":
+        return f"does not have the right form, which is {context.get('pattern')}"
+    said = re.sub(r"^(Input|Value|String|List|Tuple) should ", "has to ", detail["msg"])
+    return said.replace("timedelta", "duration")

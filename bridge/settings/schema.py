@@ -1,0 +1,122 @@
+"""A JSON schema of the config, for editors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from bridge.settings.fields import FILE, Model, described, fields, nested, secrets
+from bridge.settings.sections import General, Kinds, RouteOptions, ThresholdOptions
+
+Json = dict[str, Any]
+TITLE = "Config of the alert bridge"
+_VARIABLE = {"type": "string", "pattern": r"\$\{"}
+_TYPED = ("integer", "number", "boolean")
+
+
+def schema(kinds: Kinds) -> Json:
+    """Return the JSON schema (draft 2020-12) of a config with these kinds.
+
+    It is a little wider than the loader: any value may be a variable, and names of destinations aren't compared.
+    """
+    definitions: Json = {}
+    top = _object(General, definitions)
+    top["properties"] |= {
+        "sources": _named(_entry("source", kinds.sources, definitions)),
+        "destinations": _named(_entry("destination", kinds.destinations, definitions, ThresholdOptions)),
+        "routes": {"type": "array", "items": _object(RouteOptions, definitions)},
+        "links": {"type": "array", "items": _entry("link", kinds.links, definitions)},
+        "scrub": _object(kinds.scrub, definitions),
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **top,
+        "title": TITLE,
+        "patternProperties": {"^x-": {}},
+        "required": ["sources", "destinations"],
+        "$defs": dict(sorted(definitions.items())),
+    }
+
+
+def _named(entry: Json) -> Json:
+    names = {"pattern": "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"}
+    return {"type": "object", "minProperties": 1, "propertyNames": names, "additionalProperties": entry}
+
+
+def _entry(room: str, known: Mapping[str, Model], definitions: Json, also: Model | None = None) -> Json:
+    """Return the schema of an entry whose options depend on its kind."""
+    chosen = []
+    for kind, model in known.items():
+        name = f"{room}.{kind}"
+        definitions[name] = _with_kind(kind, _object(model, definitions), _object(also, definitions) if also else None)
+        here = {"properties": {"kind": {"const": kind}}, "required": ["kind"]}
+        chosen.append({"if": here, "then": {"$ref": f"#/$defs/{name}"}})
+    one_of = {"enum": list(known), "description": f"What kind of {room} this is."}
+    return {"type": "object", "required": ["kind"], "properties": {"kind": one_of}, "allOf": chosen}
+
+
+def _with_kind(kind: str, own: Json, also: Json | None) -> Json:
+    own["properties"] = {"kind": {"const": kind}, **own["properties"], **(also["properties"] if also else {})}
+    return own
+
+
+def _object(model: Model, definitions: Json) -> Json:
+    """Return a model's own schema with `<key>_file` twins and variables; nested models go to the definitions."""
+    made = TypeAdapter(model).json_schema(ref_template="#/$defs/{model}")
+    inner = made.pop("$defs", {})
+    by_name = _models(model)
+    for name, definition in inner.items():
+        definitions[name] = _opened(definition, by_name.get(name))
+    return _opened(made, model)
+
+
+def _models(model: Model) -> dict[str, Model]:
+    found: dict[str, Model] = {}
+    for _, info in fields(model):
+        if inner := nested(info.annotation):
+            found |= {inner.__name__: inner, **_models(inner)}
+    return found
+
+
+def _opened(definition: Json, model: Model | None) -> Json:
+    definition.pop("title", None)
+    said = described(model) if model else {}
+    if "properties" in definition:
+        own = definition["properties"]
+        definition["properties"] = {key: _option(option, said.get(key, "")) for key, option in own.items()}
+    if model is None:
+        return definition
+    if model.__doc__:
+        definition["description"] = model.__doc__.split("\n\n")[0]
+    return _twinned(definition, model)
+
+
+def _twinned(definition: Json, model: Model) -> Json:
+    """Return the definition with a file beside each secret; of a required one, either will do."""
+    required = definition.pop("required", [])
+    either = []
+    for key in secrets(model):
+        definition["properties"][key + FILE] = {
+            "type": "string",
+            "description": f"Path of a file that holds {key}; relative to the config's folder.",
+        }
+        if key in required:
+            either.append({"anyOf": [{"required": [key]}, {"required": [key + FILE]}]})
+    rest = [key for key in required if key not in secrets(model)]
+    return definition | ({"required": rest} if rest else {}) | ({"allOf": either} if either else {})
+
+
+def _option(option: Json, said: str) -> Json:
+    """Return an option's schema, open for variables where its type would refuse them."""
+    option |= {"description": said} if said else {}
+    option.pop("title", None)
+    option.pop("writeOnly", None)
+    if option.get("format") == "password":
+        del option["format"]
+    described = {key: option.pop(key) for key in ("description", "default") if key in option}
+    closed = option.get("type") in _TYPED or any(key in option for key in ("enum", "const", "pattern", "$ref"))
+    if closed and "kind" not in option:
+        option = {"anyOf": [option, _VARIABLE]}
+    return described | option

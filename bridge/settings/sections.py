@@ -1,0 +1,249 @@
+"""The sections of the config that no adapter owns, and the whole as the bridge uses it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
+
+from bridge.domain.alert import Severity
+from bridge.domain.routing import Matcher, Route, Threshold, parse_matchers
+from bridge.settings.options import Duration, Options, Secret, Size, WebAddress
+from bridge.settings.problems import Problem, did_you_mean
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """The options of every adapter by its kind: settings stand below the adapters and don't know them."""
+
+    sources: Mapping[str, type[Options]]
+    destinations: Mapping[str, type[Options]]
+    links: Mapping[str, type[Options]]
+    scrub: type[Options]
+
+
+def _zone(name: object) -> ZoneInfo:
+    if isinstance(name, ZoneInfo):
+        return name
+    if not isinstance(name, str):
+        raise ValueError("has to be a name such as Asia/Seoul or UTC")  # noqa: TRY004 - pydantic collects ValueErrors
+    try:
+        return ZoneInfo(name)
+    except (ValueError, KeyError, OSError) as error:
+        hint = did_you_mean(name, available_timezones())
+        raise ValueError(f'there is no timezone "{name}".{hint or " Write one such as Asia/Seoul or UTC"}') from error
+
+
+def _redis_address(address: Secret | None) -> Secret | None:
+    known = ("redis://", "rediss://", "unix://")
+    if address is not None and not address.get_secret_value().startswith(known):
+        raise ValueError("has to begin with redis://, rediss:// (TLS) or unix://")
+    return address
+
+
+def _broker_address(address: Secret | None) -> Secret | None:
+    if address is not None and "://" not in address.get_secret_value():
+        raise ValueError(
+            "is not a broker's address: write one such as redis://host:6379/0 or amqps://user:…@host/vhost"
+        )
+    return address
+
+
+def _matchers(text: str) -> str:
+    if not parse_matchers(text):
+        raise ValueError("there is no matcher in it: write one such as severity=critical, or leave it out")
+    return text
+
+
+Timezone = Annotated[
+    ZoneInfo,
+    BeforeValidator(_zone),
+    PlainSerializer(str, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string"}),
+]
+Positive = Annotated[Duration, Field(gt=timedelta())]
+
+
+class LinkWindow(Options):
+    """The time around an incident that links show."""
+
+    before: Duration = timedelta(minutes=15)
+    """How long before it began to fire."""
+    after: Duration = timedelta(minutes=15)
+    """How long after it was resolved; while it fires, up to now."""
+
+
+class Incidents(Options):
+    """The life of incidents."""
+
+    reopen_within: Duration = timedelta(hours=24)
+    """Firing again this soon after its resolution reopens an incident; later it becomes a new one."""
+    retention: Positive = timedelta(days=30)
+    """How long resolved incidents are kept; at least `reopen_within`."""
+    repeat_every: Duration = timedelta(seconds=10)
+    """How often at the most a mere repeat edits a message."""
+
+    @model_validator(mode="after")
+    def _kept_long_enough(self) -> Self:
+        if self.retention < self.reopen_within:
+            raise ValueError(
+                "retention is shorter than reopen_within: what is forgotten can't be reopened; lengthen it"
+            )
+        return self
+
+
+class Receiver(Options):
+    """The HTTP receiver; where it listens is the environment's HOST and PORT."""
+
+    max_body: Annotated[Size, Field(ge=1024, le=64 << 20)] = 1 << 20
+    """A larger request is answered 413; Alertmanager with 1,000 alerts sends about 700 KiB."""
+
+
+class Log(Options):
+    """Log lines, on stderr."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["json", "console", "auto"] = "auto"
+    """auto: console on a terminal, else json."""
+
+
+class Redis(Options):
+    """The store."""
+
+    url: Annotated[Secret | None, AfterValidator(_redis_address)] = None
+    """By default the environment's REDIS_URL."""
+    prefix: str = Field(default="{ab}:", pattern=r"^[!-z|~]*\{[!-z|~]+\}[!-z|~]*$", max_length=64)
+    """Before every key, to let several bridges share one Redis; its {hash tag} keeps a Cluster's keys together."""
+
+
+class General(Options):
+    """What stands at the top of the config beside sources, destinations, routes, links and scrub."""
+
+    timezone: Timezone = ZoneInfo("UTC")
+    """In which people read times."""
+    public_url: WebAddress | Literal[""] = ""
+    """Where senders and people reach the receiver from outside."""
+    link_window: LinkWindow = LinkWindow()
+    incidents: Incidents = Incidents()
+    receiver: Receiver = Receiver()
+    log: Log = Log()
+    redis: Redis = Redis()
+    broker_url: Annotated[Secret | None, AfterValidator(_broker_address)] = None
+    """Of Celery's broker; by default the store's Redis."""
+    sentry_dsn: Secret | None = None
+    """Where the bridge's own errors are reported; by default the environment's SENTRY_DSN."""
+
+
+class RouteOptions(Options):
+    """One route."""
+
+    match: tuple[Annotated[str, AfterValidator(_matchers)], ...] = ()
+    """Alertmanager's matchers, all of which have to hold; none: everything matches."""
+    to: tuple[str, ...]
+    """Names of destinations; an empty list tells nobody."""
+    continue_: bool = Field(default=False, alias="continue")
+    """Ask the routes below too."""
+
+    def route(self) -> Route:
+        """Return the route with its matchers parsed."""
+        matchers: tuple[Matcher, ...] = tuple(m for text in self.match for m in parse_matchers(text))
+        return Route(matchers, self.to, self.continue_)
+
+
+class ThresholdOptions(Options):
+    """What every destination takes beside its own options: when an incident is first told there."""
+
+    min_severity: Severity = Severity.INFO
+    min_count: int = Field(default=1, ge=1)
+    """Distinct firing statements."""
+    for_: Duration = Field(default=timedelta(), alias="for")
+    """How long it must have been firing."""
+
+    def threshold(self) -> Threshold:
+        """Return the same for the domain."""
+        return Threshold(min_severity=self.min_severity, min_count=self.min_count, for_=self.for_)
+
+
+@dataclass(frozen=True)
+class Configured:
+    """A source of a kind, with that kind's options."""
+
+    kind: str
+    options: Options
+
+
+@dataclass(frozen=True)
+class Destination:
+    """A sink of a kind, with that kind's options, and when it is first told of an incident."""
+
+    kind: str
+    options: Options
+    threshold: Threshold
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """A config that holds together: every name it uses is defined in it."""
+
+    file: str
+    general: General
+    sources: Mapping[str, Configured]
+    destinations: Mapping[str, Destination]
+    routes: tuple[Route, ...]
+    """Without any in the config: one that sends everything everywhere."""
+    links: tuple[Options, ...]
+    scrub: Options
+    redis_url: Secret | None
+    """From the config, else from REDIS_URL; None: `up` starts its own store."""
+    sentry_dsn: Secret | None
+    warnings: tuple[Problem, ...] = ()
+
+    @property
+    def timezone(self) -> ZoneInfo:
+        """In which people read times."""
+        return self.general.timezone
+
+    @property
+    def public_url(self) -> str:
+        """Where the receiver is reached from outside, without a slash at its end; may be empty."""
+        return self.general.public_url
+
+    @property
+    def link_window(self) -> LinkWindow:
+        """The time around an incident that links show."""
+        return self.general.link_window
+
+    @property
+    def incidents(self) -> Incidents:
+        """The life of incidents."""
+        return self.general.incidents
+
+    @property
+    def receiver(self) -> Receiver:
+        """The HTTP receiver."""
+        return self.general.receiver
+
+    @property
+    def log(self) -> Log:
+        """Log lines."""
+        return self.general.log
+
+    @property
+    def redis_prefix(self) -> str:
+        """Before every key in the store."""
+        return self.general.redis.prefix
+
+    @property
+    def broker_url(self) -> Secret | None:
+        """Of Celery's broker: its own, else the store's."""
+        return self.general.broker_url or self.redis_url
+
+
+def config_path(environ: Mapping[str, str]) -> Path:
+    """Return where the config is: ALERT_BRIDGE_CONFIG, or config/bridge.yaml."""
+    return Path(environ.get("ALERT_BRIDGE_CONFIG") or "config/bridge.yaml")
