@@ -75,7 +75,7 @@ def server_argv(binary: Path, data_dir: Path, *, max_memory: str = MAX_MEMORY) -
     _make_private(socket.parent)
     return [
         *(str(binary), "--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700"),
-        *("--dir", str(home), "--dbfilename", "store.rdb", "--daemonize", "no"),
+        *("--dir", str(home), "--dbfilename", "store.rdb", "--daemonize", "no", "--loglevel", "warning"),
         *DURABLE,
         *("--maxmemory", max_memory, "--maxmemory-policy", "noeviction"),
         *COMPACT,
@@ -138,9 +138,7 @@ def claim(data_dir: Path, wait: timedelta = timedelta(seconds=15)) -> Iterator[i
         until = time.monotonic() + wait.total_seconds()
         while not _locked(lock.fileno()):
             if time.monotonic() >= until:
-                raise Unavailable(
-                    f"{data_dir} is in use by another bridge: stop that one, or set ALERT_BRIDGE_DATA"
-                )
+                raise Unavailable(f"{data_dir} is in use by another bridge: stop that one, or set ALERT_BRIDGE_DATA")
             time.sleep(_PAUSE)
         yield lock.fileno()
 
@@ -167,11 +165,7 @@ def _make_private(directory: Path) -> None:
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         if directory.stat().st_uid != os.geteuid():
-            raise Unavailable(
-                f"{directory} belongs to another user: set ALERT_BRIDGE_DATA to a directory of your own"
-            )
+            raise Unavailable(f"{directory} belongs to another user: set ALERT_BRIDGE_DATA to a directory of your own")
         directory.chmod(0o700)
     except OSError as error:
-        raise Unavailable(
-            f"{directory} can't be used ({error.strerror}): set ALERT_BRIDGE_DATA elsewhere"
-        ) from error
+        raise Unavailable(f"{directory} can't be used ({error.strerror}): set ALERT_BRIDGE_DATA elsewhere") from error
