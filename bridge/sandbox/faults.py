@@ -171,7 +171,7 @@ class Faults:
         if request.method == "POST":
             try:
                 new = msgspec.json.decode(await request.body(), type=Fault | list[Fault])
-            except msgspec.ValidationError as error:
+            except msgspec.DecodeError as error:
                 return JSONResponse({"error": f"not a fault: {error}"}, 400)
             self.add(*(new if isinstance(new, list) else [new]))
         return Response(msgspec.json.encode(self.left()), media_type="application/json")

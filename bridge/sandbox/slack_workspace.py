@@ -162,6 +162,7 @@ class SlackWorkspace:
             self.channels = {**channels, **self.channels}
             for root in msgspec.convert(state.get("messages", []), list[SlackMessage]):
                 self._messages.setdefault(root.channel, {})[root.ts] = root
+                self._last_ts = max(self._last_ts, *(ticks(each.ts) for each in (root, *root.replies)))
 
     def _root(self, channel: str, ts: str, otherwise: str) -> SlackMessage:
         root = self._messages.get(channel, {}).get(ts)

@@ -36,8 +36,8 @@ class Refused(Exception):  # noqa: N818
 class Api:
     """Slack's Web API with one token. No retries; safe to use from any thread."""
 
-    def __init__(self, token: str, base_url: str) -> None:
-        self._client = WebClient(token, base_url, timeout=TIMEOUT, ssl=_tls(), retry_handlers=[], logger=_quiet())
+    def __init__(self, token: str, base_url: str, timeout: int = TIMEOUT) -> None:
+        self._client = WebClient(token, base_url, timeout=timeout, ssl=_tls(), retry_handlers=[], logger=_quiet())
         self._self: tuple[str, str] | None = None
         self._client.proxy = None  # the SDK's own look at HTTPS_PROXY forgets NO_PROXY; urllib's does not
 
@@ -106,7 +106,8 @@ def _answered(method: str, response: SlackResponse, *, idempotent: bool) -> Outc
     data: Mapping[str, object] = response.data if isinstance(response.data, dict) else {}
     code = " ".join(str(data.get("error", "")).split())
     garbled = not code or " " in code  # the SDK puts a sentence there when the body was no JSON
-    said = " ".join(f"Slack's {method} answered {status if status != 200 else ''} {code[:200]}".split())
+    word = ("" if status == 429 else "something that is no JSON") if garbled else code
+    said = " ".join(f"Slack's {method} answered {status if status != 200 else ''} {word}".split())
     if status == 429 or code in LIMITED:
         return from_status(429, headers, said, datetime.now(UTC))
     if status >= 500 or (garbled and status != 200):

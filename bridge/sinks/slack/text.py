@@ -14,11 +14,14 @@ _URL_SAFE = "!#$%&'()*+,/:;=?@[]~-._"
 
 
 def clean(text: str) -> str:
-    """Return the text without control and bidirectional characters; line ends become "\\n", surrogates "�"."""
+    """Return the text without control and bidirectional characters, and with no "```" that could open a code block.
+
+    Line ends become "\\n", surrogates "�".
+    """
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n").replace("\u2029", "\n")
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(_kept(char) for char in text)
+    if not (text.isascii() and text.isprintable()):
+        text = "".join(_kept(char) for char in text)
+    return text.replace("```", "ˋˋˋ")
 
 
 def _kept(char: str) -> str:
@@ -70,7 +73,7 @@ def code(text: str, limit: int) -> str:
 
 def web_address(url: str) -> str:
     """Return the address as it may stand in a button or link, or "" when it is not http(s) or too long."""
-    quoted = quote(one_line(url), safe=_URL_SAFE)
+    quoted = quote(one_line(url.replace("`", "%60")), safe=_URL_SAFE)
     try:
         parts = urlsplit(quoted)
     except ValueError:
