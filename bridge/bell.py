@@ -15,12 +15,13 @@ DELIVER = "bridge.deliver"
 log = structlog.get_logger(__name__)
 
 
-def celery_app(broker_url: str) -> Celery:
+def celery_app(broker_url: str, prefix: str) -> Celery:
     """Return the Celery app that rings and hears bells: JSON only, no results, nothing Celery has to remember.
 
-    The broker may be flushed at any moment; settings and their reasons: docs/operations.md.
+    `prefix` stands before its keys if the broker is a Redis. The broker may be flushed at any moment; the settings
+    and their reasons: docs/operations.md.
     """
-    app = Celery("alert-bridge", broker=broker_url, set_as_current=False)
+    app = Celery("alert-bridge", broker=broker_url.replace("unix://", "redis+socket://", 1), set_as_current=False)
     app.conf.update(
         task_serializer="json",
         accept_content=["json"],
@@ -42,16 +43,16 @@ def celery_app(broker_url: str) -> Celery:
         worker_soft_shutdown_timeout=10,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
-        broker_transport_options=_transport(broker_url),
+        broker_transport_options=_transport(broker_url, prefix),
     )
     return app
 
 
-def _transport(broker_url: str) -> dict[str, Any]:
+def _transport(broker_url: str, prefix: str) -> dict[str, Any]:
     if not broker_url.startswith(("redis", "rediss", "unix")):
         return {}
     return {
-        "global_keyprefix": "{ab}:celery:",
+        "global_keyprefix": f"{prefix}celery:",
         "visibility_timeout": 60,
         "unacked_restore_interval": 5,
         "unacked_restore_throttle": 1,

@@ -37,7 +37,7 @@ def _set_up_logging(**_: Any) -> None:
 
 @signals.worker_ready.connect
 def _start_sweeping(**_: Any) -> None:
-    parts()
+    wiring.report_errors(settings)
     threading.Thread(target=_sweep, name="sweep", daemon=True).start()
     log.info("worker_ready", destinations=sorted(parts().sinks))
 

@@ -25,9 +25,13 @@ COMMANDS = {
 class Failure(click.ClickException):
     """A command could not do its work; the message says what to do about it."""
 
-    def __init__(self, message: str, code: int = FAILED) -> None:
-        super().__init__(message)
-        self.exit_code = code
+    exit_code = FAILED
+
+
+class Unreachable(Failure):
+    """What the command needs does not answer."""
+
+    exit_code = UNREACHABLE
 
 
 class LazyGroup(click.Group):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bridge import wiring
-from bridge.cli import FAILED, Failure
+from bridge.cli import Failure
 from bridge.settings import ConfigError, Settings
 
 
@@ -12,4 +12,4 @@ def settings() -> Settings:
     try:
         return wiring.load()
     except ConfigError as error:
-        raise Failure(f"the config has mistakes:\n{error}", FAILED) from error
+        raise Failure(f"the config has mistakes:\n{error}") from error

@@ -15,7 +15,7 @@ from bridge.cli import load
 def command(host: str, port: int) -> None:
     """Run the HTTP receiver alone; as many of them as you like may share one store."""
     load.settings()  # a mistake is better told by the command than by a traceback of the server
-    import uvicorn  # noqa: PLC0415 - slow to import, and only this command needs it
+    import uvicorn
 
     uvicorn.run(
         "bridge.web.serve:build",

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
 import httpx
+from cryptography.hazmat.primitives.asymmetric import rsa
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -38,11 +39,12 @@ class Sandbox:
         sources: dict[str, Source] | None = None,
         timezone: tzinfo = UTC,
         state: Path | None = None,
+        sns_key: rsa.RSAPrivateKey | None = None,
     ) -> None:
         self.faults = Faults()
         self.slack = SlackSandbox(faults=self.faults)
         self.jira = JiraSandbox(self.faults)
-        self.sns = LocalSns(base_url)
+        self.sns = LocalSns(base_url, sns_key)
         self._bridge_url = bridge_url
         self._sources = sources or {}
         self._page = Page(self.slack, self.jira, list(self._sources), timezone)

@@ -43,7 +43,7 @@ class SlackMessage(msgspec.Struct, kw_only=True):
     replies: list[SlackMessage] = []
 
 
-class No(Exception):  # noqa: N818
+class No(Exception):
     """Slack's refusal; `error` is its word."""
 
     def __init__(self, error: str) -> None:

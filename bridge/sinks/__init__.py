@@ -1,1 +1,24 @@
-"""The world going out: one file per sink."""
+"""The world going out: one file per sink, one line here."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from bridge.ports import House, Sink
+from bridge.settings import Options
+from bridge.sinks.jira import Jira
+from bridge.sinks.slack import Slack
+
+
+class SinkKind(Protocol):
+    """What a sink's class is: `Kind(name, options, house)` with its `Options`."""
+
+    Options: type[Options]
+
+    def __call__(self, name: str, options: Any, house: House, /) -> Sink: ...
+
+
+SINKS: dict[str, SinkKind] = {
+    "slack": Slack,
+    "jira": Jira,
+}

@@ -37,4 +37,4 @@ class DeadLetters:
         return sorted((_decode(v) for v in values), key=lambda letter: letter.at)
 
     def __len__(self) -> int:
-        return cast("int", self._keys.client.hlen(self._hash))
+        return self._keys.client.hlen(self._hash)

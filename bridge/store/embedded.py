@@ -35,7 +35,7 @@ _INSTALL = (
 _PAUSE = 0.02
 
 
-class Unavailable(Exception):  # noqa: N818 - said to the operator as it is
+class Unavailable(Exception):
     """The embedded store can't be started here; the message says what to do."""
 
 

@@ -9,17 +9,16 @@ import secrets
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 import structlog
 
 from bridge.enrich.scrub import Scrubber
 from bridge.pipeline.receive import receive as prove_and_parse
 from bridge.ports import Handshake, Ignored, Parsed, Request, Source, Unparseable, Unverified
-from bridge.web.body import Broken, Receive, TooLarge, read
+from bridge.web.body import Broken, Message, Receive, TooLarge, read
 from bridge.web.writer import NotStored, Writer
 
-Send = Callable[[dict[str, Any]], Awaitable[None]]
+Send = Callable[[Message], Awaitable[None]]
 Answer = tuple[int, dict[str, object]]
 
 RETRY_AFTER = 5
@@ -48,7 +47,7 @@ class Hooks:
         self._max_body = max_body
         self.answers: Counter[tuple[str, int]] = Counter()
 
-    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request."""
         name, secret = _target(scope)
         headers = _headers(scope)
@@ -59,7 +58,7 @@ class Hooks:
         getattr(log, level)("received", source=name, status=status, trace_id=trace, **answer)
         await _respond(send, status, answer, trace)
 
-    async def _answer(  # noqa: PLR0913 - one request's facts
+    async def _answer(
         self, method: str, name: str, secret: str, headers: dict[str, str], receive: Receive, trace: str
     ) -> Answer:
         source = self._sources.get(name)
@@ -112,13 +111,13 @@ class Hooks:
         return 200, {"confirmed": handshake.note}
 
 
-def _target(scope: dict[str, Any]) -> tuple[str, str]:
+def _target(scope: Message) -> tuple[str, str]:
     path: str = scope["path"][len(scope.get("root_path", "")) :]
     name, _, secret = path.strip("/").partition("/")
     return name, secret
 
 
-def _headers(scope: dict[str, Any]) -> dict[str, str]:
+def _headers(scope: Message) -> dict[str, str]:
     headers: dict[str, str] = {}
     for key, value in scope["headers"]:
         headers.setdefault(key.decode("latin-1"), value.decode("latin-1"))

@@ -25,7 +25,9 @@ class Gauges:
         """Yield every metric; raises RedisError when the store can't be asked."""
         yield self._webhooks()
         pipe = self._keys.client.pipeline(transaction=False)
-        pipe.hgetall(self._keys.key("counts")).xlen(self._keys.key("inbox")).hlen(self._keys.key("dead"))
+        pipe.hgetall(self._keys.key("counts"))
+        pipe.xlen(self._keys.key("inbox"))
+        pipe.hlen(self._keys.key("dead"))
         pipe.get(self._keys.key("swept"))
         for name in self._destinations:
             pipe.zcard(self._keys.key(f"due:{name}"))

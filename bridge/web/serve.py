@@ -17,7 +17,7 @@ def build() -> Starlette:
         Receiver(
             sources=wiring.sources(settings),
             scrubber=wiring.scrubber(settings),
-            redis_url=settings.redis_url,
+            redis_url=wiring.redis_url(settings),
             keyspace=wiring.keyspace(settings),
             parts=wiring.parts(settings, wiring.celery(settings)),
             max_body=settings.receiver.max_body,

@@ -60,7 +60,7 @@ class Writer:
         pipe.set(self._rung, "1", nx=True, px=1000)
         try:
             *_, first = await pipe.execute()
-        except (RedisError, OSError, asyncio.TimeoutError) as error:
+        except (TimeoutError, RedisError, OSError) as error:
             return error
         if first:
             self._ring()

@@ -44,7 +44,7 @@ STATUSES = (
 )
 
 
-class RefusedByJira(Exception):  # noqa: N818
+class RefusedByJira(Exception):
     """What Jira answers instead of doing it."""
 
     def __init__(self, status: int, *general: str, **fields: str) -> None:

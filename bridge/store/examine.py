@@ -1,0 +1,89 @@
+"""What `doctor` looks at in the store: version, durability, eviction, latency, clock."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any, cast
+
+from redis.exceptions import RedisError, ResponseError
+
+from bridge.ports import Finding, Level
+from bridge.store.keyspace import Keyspace
+
+OLDEST = (7, 0)
+SLOW_MS = 20.0
+CLOCK_OFF_S = 2.0
+OK, WARN, FAIL = Level.OK, Level.WARN, Level.FAIL
+
+
+def examine(keyspace: Keyspace) -> Iterator[Finding]:
+    """Yield a finding for each check; raises nothing."""
+    client = keyspace.client
+    try:
+        info = client.info()
+    except (RedisError, OSError) as error:
+        yield Finding(FAIL, f"the store does not answer: {error}", "start it, or correct REDIS_URL")
+        return
+    yield _version(info)
+    yield from _configured(keyspace)
+    yield _latency(keyspace)
+    yield _clock(keyspace)
+
+
+def _version(info: dict[str, Any]) -> Finding:
+    name = "Valkey" if "valkey_version" in info else "Redis"
+    version = str(info.get("valkey_version") or info["redis_version"])
+    if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
+        return Finding(FAIL, f"{name} {version}", "use Redis 7.0 or Valkey 7.2, or newer: older ones lack commands")
+    return Finding(OK, f"{name} {version}")
+
+
+def _configured(keyspace: Keyspace) -> Iterator[Finding]:
+    try:
+        found = keyspace.client.config_get("appendonly", "appendfsync", "maxmemory-policy", "maxmemory")
+        config = cast("dict[str, str]", found)
+    except ResponseError:
+        yield Finding(WARN, "durability unknown: CONFIG is not allowed here", "check AOF and noeviction at your provider")
+        return
+    yield _durability(config)
+    policy = config["maxmemory-policy"]
+    if policy != "noeviction":
+        yield Finding(
+            FAIL, f"maxmemory-policy is {policy}", "set it to noeviction: anything else drops alerts when memory is full"
+        )
+    else:
+        yield Finding(OK, "a full store refuses instead of dropping (noeviction)")
+    if config["maxmemory"] == "0":
+        yield Finding(WARN, "maxmemory is not set", "set it, so that the store refuses before the machine kills it")
+
+
+def _durability(config: dict[str, str]) -> Finding:
+    if config["appendonly"] != "yes":
+        return Finding(FAIL, "durability: none (AOF is off)", "set appendonly yes, appendfsync always")
+    if config["appendfsync"] == "always":
+        return Finding(OK, "durability: what is accepted is on disk (AOF, fsync always)")
+    return Finding(
+        WARN, f"durability: a power loss can cost about 1 s (appendfsync {config['appendfsync']})",
+        "set appendfsync always if that matters; a crash of the store alone loses nothing",
+    )  # fmt: skip
+
+
+def _latency(keyspace: Keyspace) -> Finding:
+    times = []
+    for _ in range(20):
+        began = time.perf_counter()
+        keyspace.client.ping()
+        times.append((time.perf_counter() - began) * 1000)
+    median = sorted(times)[len(times) // 2]
+    if median > SLOW_MS:
+        return Finding(WARN, f"the store answers in {median:.1f} ms", "put it nearer to the bridge")
+    return Finding(OK, f"the store answers in {median:.1f} ms")
+
+
+def _clock(keyspace: Keyspace) -> Finding:
+    seconds, micros = keyspace.client.time()
+    off = abs(time.time() - seconds - micros / 1e6)
+    if off > CLOCK_OFF_S:
+        return Finding(WARN, f"this machine's clock and the store's differ by {off:.0f} s", "run NTP on both")
+    return Finding(OK, "this machine's clock agrees with the store's")

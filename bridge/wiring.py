@@ -1,0 +1,99 @@
+"""settings → running parts; the only module that names concrete classes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import cast
+
+from celery import Celery
+
+from bridge import selfreport
+from bridge.bell import CeleryBell, celery_app
+from bridge.enrich.links import LINKS, LinkOptions, Links
+from bridge.enrich.scrub import Scrubber, ScrubOptions
+from bridge.pipeline.parts import Parts
+from bridge.ports import House, Sink, Source
+from bridge.settings import ConfigError, Kinds, Problem, Settings, config_path
+from bridge.settings import load as load_settings
+from bridge.sinks import SINKS
+from bridge.sources import SOURCES
+from bridge.store.deliveries import Deliveries
+from bridge.store.inbox import Inbox
+from bridge.store.incidents import Incidents
+from bridge.store.keyspace import Keyspace, connect
+
+NO_STORE = "there is no store: set REDIS_URL (or redis.url), or run `alert-bridge up`, which brings its own"
+
+
+def kinds() -> Kinds:
+    """Return what can be configured, by kind."""
+    return Kinds(
+        sources={kind: source.Options for kind, source in SOURCES.items()},
+        destinations={kind: sink.Options for kind, sink in SINKS.items()},
+        links=LINKS,
+        scrub=ScrubOptions,
+    )
+
+
+def load(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Return the config that the environment names; raises ConfigError with every mistake in it."""
+    return load_settings(config_path(environ), kinds(), environ)
+
+
+def redis_url(settings: Settings) -> str:
+    """Return the store's address; raises ConfigError if there is none."""
+    if settings.redis_url is None:
+        raise ConfigError([Problem(file=settings.file, message=NO_STORE)])
+    return settings.redis_url.get_secret_value()
+
+
+def keyspace(settings: Settings) -> Keyspace:
+    """Return the bridge's keys in its store."""
+    return Keyspace(connect(redis_url(settings)), settings.redis_prefix)
+
+
+def celery(settings: Settings) -> Celery:
+    """Return the Celery app; its broker is the store unless another one is configured."""
+    broker = settings.broker_url.get_secret_value() if settings.broker_url else redis_url(settings)
+    return celery_app(broker, settings.redis_prefix)
+
+
+def sources(settings: Settings) -> dict[str, Source]:
+    """Return the sources by name."""
+    return {name: SOURCES[one.kind](name, one.options) for name, one in settings.sources.items()}
+
+
+def sinks(settings: Settings) -> dict[str, Sink]:
+    """Return the destinations by name."""
+    house = House(timezone=settings.timezone, public_url=settings.public_url)
+    return {name: SINKS[one.kind](name, one.options, house) for name, one in settings.destinations.items()}
+
+
+def scrubber(settings: Settings) -> Scrubber:
+    """Return what takes secrets and personal data out."""
+    return Scrubber(cast("ScrubOptions", settings.scrub))
+
+
+def parts(settings: Settings, app: Celery) -> Parts:
+    """Return what a worker works with."""
+    keys = keyspace(settings)
+    window = settings.link_window
+    return Parts(
+        inbox=Inbox(keys),
+        incidents=Incidents(keys, settings.incidents.retention),
+        deliveries=Deliveries(keys),
+        bell=CeleryBell(app),
+        sinks=sinks(settings),
+        routes=settings.routes,
+        thresholds={name: one.threshold for name, one in settings.destinations.items()},
+        links=Links(cast("tuple[LinkOptions, ...]", settings.links), window.before, window.after),
+        reopen_within=settings.incidents.reopen_within,
+        repeat_every=settings.incidents.repeat_every,
+    )
+
+
+def report_errors(settings: Settings) -> None:
+    """Report the bridge's own errors to Sentry, if a DSN is set."""
+    if settings.sentry_dsn is not None:
+        selfreport.set_up(settings.sentry_dsn.get_secret_value(), scrubber(settings).scrub_json)
