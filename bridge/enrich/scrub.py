@@ -235,7 +235,7 @@ def _value(text: str, at: int, key: str) -> Span | None:
     marker = _MARKER.match(value)
     if not value or (marker and not value[marker.end() :].strip(_TRAILING)):
         return None
-    if match.lastgroup not in ("bare", "group"):
+    if match.lastgroup != "bare":
         return start, end
     bare = value.rstrip(_TRAILING)
     if not bare or bare.lower() in _INNOCENT:
