@@ -58,7 +58,7 @@ def _transport(broker_url: str, prefix: str) -> dict[str, Any]:
         "unacked_restore_throttle": 1,
         "socket_timeout": 5,
         "socket_connect_timeout": 2,
-        "socket_keepalive": True,
+        **({} if "unix" in broker_url.partition(":")[0] else {"socket_keepalive": True}),
         "health_check_interval": 10,
         "retry_on_timeout": False,
     }

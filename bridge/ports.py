@@ -28,11 +28,11 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """What follows the source's name in the path: POST /hooks/<name>/<path_secret>."""
 
 
-class Unverified(Exception):  # noqa: N818 - a verdict, not an accident
+class Unverified(Exception):
     """The request does not prove who sent it. Its message goes to the log, never to the sender."""
 
 
-class Unparseable(Exception):  # noqa: N818
+class Unparseable(Exception):
     """The request is proven but can't be understood. The message says what is wrong and where."""
 
 
@@ -134,7 +134,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """When the first attempt whose outcome is unknown began: how far back `find` has to look."""
 
 
-class Outcome(Exception):  # noqa: N818
+class Outcome(Exception):
     """Why a sync did not finish. `receipt` carries what was achieved before it stopped, and must be kept."""
 
     def __init__(self, reason: str, *, receipt: Receipt | None = None) -> None:
@@ -150,9 +150,7 @@ class RetryAt(Outcome):
     else will get through there before that either.
     """
 
-    def __init__(
-        self, reason: str, *, after: timedelta, blocked: bool = False, receipt: Receipt | None = None
-    ) -> None:
+    def __init__(self, reason: str, *, after: timedelta, blocked: bool = False, receipt: Receipt | None = None) -> None:
         super().__init__(reason, receipt=receipt)
         self.after = after
         self.blocked = blocked

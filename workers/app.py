@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from functools import cache
 from typing import Any
 
 import structlog
 from celery import Celery, signals
+from celery.platforms import SecurityWarning
 from redis.exceptions import RedisError
 
 from bridge import logs, wiring
@@ -17,6 +19,7 @@ from bridge.pipeline.sweep import sweep
 SWEEP_EVERY = 1.0
 
 log = structlog.get_logger(__name__)
+warnings.filterwarnings("ignore", category=SecurityWarning)  # as root it warns of pickle, which we never accept
 settings = wiring.load()
 app: Celery = wiring.celery(settings)
 app.conf.update(worker_pool="threads", worker_concurrency=8, imports=["workers.tasks"])

@@ -6,23 +6,28 @@ import os
 import secrets
 import socket
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from importlib.resources import files
 from pathlib import Path
 
 import click
+from redis.exceptions import RedisError
 
+from bridge import wiring
 from bridge.cli import Failure, load
 from bridge.cli.child import Child
 from bridge.cli.supervisor import Supervisor
 from bridge.store import embedded
 
-WORKER = ["celery", "-A", "workers.app", "worker", "--without-gossip", "--without-mingle", "--without-heartbeat"]
+WORKER = ["celery", "-q", "-A", "workers.app", "worker", "--without-gossip", "--without-mingle", "--without-heartbeat"]
 
 
 @click.command("up")
-@click.option("--demo", is_flag=True, help="With a sandbox in the place of Slack and Jira, and a sample of each source.")
+@click.option(
+    "--demo", is_flag=True, help="With a sandbox in the place of Slack and Jira, and a sample of each source."
+)
 @click.option("--sandbox-port", type=int, default=8090, show_default=True, help="Where the sandbox listens.")
 @click.option("--host", default=lambda: os.environ.get("HOST", "127.0.0.1"), show_default="$HOST or 127.0.0.1")
 @click.option("--port", type=int, default=lambda: int(os.environ.get("PORT", "8080")), show_default="$PORT or 8080")
@@ -63,20 +68,20 @@ def _store(data: Path, stack: ExitStack) -> Iterator[Child]:
     binary = embedded.find_server()
     claim = stack.enter_context(embedded.claim(data))
     os.environ["REDIS_URL"] = address = embedded.url(data)
-    yield Child(
-        "store", embedded.server_argv(binary, data), ready=lambda: embedded.ping(address), pass_fds=(claim,)
-    )
+    yield Child("store", embedded.server_argv(binary, data), ready=lambda: embedded.ping(address), pass_fds=(claim,))
 
 
 def _bridge(host: str, port: int, *, demo: bool, after: tuple[str, ...]) -> Iterator[Child]:
     if demo:
         address = os.environ["SANDBOX_HOST"].rpartition(":")
         listening = (address[0], int(address[2]))
-        yield Child("sandbox", [sys.executable, "-m", "bridge.sandbox"], ready=lambda: _listens(*listening), after=after)
+        yield Child(
+            "sandbox", [sys.executable, "-m", "bridge.sandbox"], ready=lambda: _listens(*listening), after=after
+        )
         after = (*after, "sandbox")
     serve = [sys.executable, "-m", "bridge.cli", "serve", "--host", host, "--port", str(port)]
     yield Child("web", serve, ready=lambda: _listens(host, port), after=after)
-    yield Child("worker", [sys.executable, "-m", *WORKER], after=after)
+    yield Child("worker", [sys.executable, "-m", *WORKER], ready=_swept_since(time.time()), after=after)
 
 
 def _demo_environment(host: str, port: int, sandbox_port: int) -> dict[str, str]:
@@ -105,6 +110,19 @@ def _say_ready(host: str, port: int) -> None:
 
 def _reachable(host: str) -> str:
     return "127.0.0.1" if host in ("0.0.0.0", "::", "") else host  # noqa: S104 - not bound, compared
+
+
+def _swept_since(start: float) -> Callable[[], bool]:
+    """Return whether a worker looked for work since: it does so every second from when it is ready."""
+    keys = wiring.keyspace(load.settings())
+
+    def swept() -> bool:
+        try:
+            return int(keys.client.get(keys.key("swept")) or 0) / 1000 > start
+        except RedisError:
+            return False
+
+    return swept
 
 
 def _listens(host: str, port: int) -> bool:

@@ -42,7 +42,8 @@ def complain(error: ValidationError, document: Document, path: Path, model: Mode
         if _known(document, place, detail) or place in told:
             continue
         told.add(place)
-        message = _words(detail, model_at(model, detail["loc"][:-1]), also)
+        names = document.variables.get(place, [])
+        message = _words(detail, model_at(model, detail["loc"][:-1]), also if len(detail["loc"]) == 1 else (), names)
         document.problems.append(document.at(place, message, key=detail["type"] == "extra_forbidden"))
 
 
@@ -56,15 +57,23 @@ def _place(document: Document, path: Path, loc: Path, *, whole: bool) -> Path:
 
 
 def _known(document: Document, place: Path, detail: ErrorDetails) -> bool:
-    if place in document.broken:
+    if place in document.broken or _follows(detail):
         return True
     about_the_whole = detail["type"] == "value_error" or detail["type"] == "assertion_error"
     return about_the_whole and any(broken[: len(place)] == place for broken in document.broken)
 
 
-def _words(detail: ErrorDetails, model: Model | None, also: Sequence[str]) -> str:
+def _follows(detail: ErrorDetails) -> bool:
+    """Return whether a list is only too short because pydantic left out items that it complains of one by one."""
+    given = detail["input"]
+    return detail["type"] == "too_short" and isinstance(given, list) and len(given) >= detail["ctx"]["min_length"]
+
+
+def _words(detail: ErrorDetails, model: Model | None, also: Sequence[str], names: Sequence[str]) -> str:
     kind, context = detail["type"], detail.get("ctx", {})
     key = str(detail["loc"][-1]) if detail["loc"] else ""
+    if kind == "missing" and names:
+        return f"is missing, because it is taken from {listed(names)}, which is empty: set that"
     if kind == "missing":
         twin = f" or {key}{FILE}" if model and key in secrets(model) else ""
         return f"is missing: add {key}{twin}"
@@ -104,9 +113,9 @@ def _shape(detail: ErrorDetails) -> str:
     if kind in _SHAPES:
         quoted = kind in _NUMBERS and isinstance(detail["input"], str)
         return _SHAPES[kind] + (f', and not "{detail["input"]}"' if quoted else "")
-    if kind == "too_short":
-        return f"needs at least {context.get('min_length')} item"
-    if kind == "string_too_short":
+    if kind == "too_short" and isinstance(detail["input"], list):
+        return f"has too few items: write at least {context.get('min_length')}"
+    if kind in ("too_short", "string_too_short"):  # the former of a Secret
         return f"is too short: write at least {context.get('min_length')} characters"
     if kind == "string_pattern_mismatch":
         return f"does not have the right form, which is {context.get('pattern')}"

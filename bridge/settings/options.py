@@ -72,7 +72,8 @@ def parse_size(value: object) -> object:
         return int(found[1]) * _BYTES[found[2] or "B"]
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
-    raise ValueError("is not a size: write a number and B, kB, KiB, MB, MiB, GB or GiB, as in 1MiB")
+    shown = f'"{value}"' if isinstance(value, str | int | float) else "this"
+    raise ValueError(f"{shown} is not a size: write a number and B, kB, KiB, MB, MiB, GB or GiB, as in 1MiB")
 
 
 def web_address(text: str) -> str:

@@ -27,7 +27,7 @@ _HINTS = {
 }
 
 
-class SyntaxProblem(Exception):  # noqa: N818 - becomes one Problem of many
+class SyntaxProblem(Exception):
     """The text is no YAML, or YAML that no config can be."""
 
     def __init__(self, mark: yaml.Mark | None, message: str) -> None:

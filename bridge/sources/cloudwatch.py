@@ -104,7 +104,7 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-class CannotSign(RuntimeError):  # noqa: N818 - says what it is
+class CannotSign(RuntimeError):
     """A sample can't be proven: only AWS has the key."""
 
 

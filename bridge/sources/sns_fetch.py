@@ -31,7 +31,7 @@ _AWS = r"https://sns\.(?P<region>[a-zA-Z0-9-]{3,})\.amazonaws\.com(?:\.cn)?(?::4
 _PATH = r"(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)*"
 
 
-class CertificateUnavailable(OSError):  # noqa: N818 - names a state, like its neighbours
+class CertificateUnavailable(OSError):
     """The signing certificate could not be fetched: nothing is known about the sender; answer 503, SNS retries."""
 
 

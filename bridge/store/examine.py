@@ -44,13 +44,17 @@ def _configured(keyspace: Keyspace) -> Iterator[Finding]:
         found = keyspace.client.config_get("appendonly", "appendfsync", "maxmemory-policy", "maxmemory")
         config = cast("dict[str, str]", found)
     except ResponseError:
-        yield Finding(WARN, "durability unknown: CONFIG is not allowed here", "check AOF and noeviction at your provider")
+        yield Finding(
+            WARN, "durability unknown: CONFIG is not allowed here", "check AOF and noeviction at your provider"
+        )
         return
     yield _durability(config)
     policy = config["maxmemory-policy"]
     if policy != "noeviction":
         yield Finding(
-            FAIL, f"maxmemory-policy is {policy}", "set it to noeviction: anything else drops alerts when memory is full"
+            FAIL,
+            f"maxmemory-policy is {policy}",
+            "set it to noeviction: anything else drops alerts when memory is full",
         )
     else:
         yield Finding(OK, "a full store refuses instead of dropping (noeviction)")

@@ -26,19 +26,18 @@ def script_text(name: str) -> str:
     return text if name == "take_alerts" else (folder / "wants.lua").read_text() + text
 
 
-def connect(url: str, *, timeout: float = 2.0) -> redis.Redis:
-    """Return a client that answers or fails within `timeout` seconds: no retries, values as bytes.
+def options(url: str, timeout: float) -> dict[str, Any]:
+    """Return a client's options: it answers or fails within `timeout` seconds.
 
     Its own retries are off because a command repeated blindly may be done twice; ours are the sweep's.
     """
-    return redis.Redis.from_url(
-        url,
-        socket_timeout=timeout,
-        socket_connect_timeout=timeout,
-        socket_keepalive=True,
-        retry=Retry(NoBackoff(), 0),
-        max_connections=64,
-    )
+    tcp = {} if url.startswith("unix:") else {"socket_keepalive": True}
+    return {"socket_timeout": timeout, "socket_connect_timeout": timeout, "max_connections": 64, **tcp}
+
+
+def connect(url: str, *, timeout: float = 2.0) -> redis.Redis:
+    """Return a client without retries, values as bytes."""
+    return redis.Redis.from_url(url, retry=Retry(NoBackoff(), 0), **options(url, timeout))
 
 
 class Keyspace:

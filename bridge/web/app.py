@@ -24,7 +24,7 @@ from bridge.pipeline.parts import Parts
 from bridge.ports import Request, Source
 from bridge.store.deadletters import DeadLetters
 from bridge.store.deliveries import Letter
-from bridge.store.keyspace import Keyspace
+from bridge.store.keyspace import Keyspace, options
 from bridge.web.hooks import Hooks
 from bridge.web.metrics import Gauges
 from bridge.web.writer import Writer
@@ -52,11 +52,7 @@ class Receiver:
 def application(receiver: Receiver) -> Starlette:
     """Return the receiver; its connections open and close with it."""
     client = redis.asyncio.Redis.from_url(
-        receiver.redis_url,
-        socket_timeout=STORE_WITHIN,
-        socket_connect_timeout=STORE_WITHIN,
-        socket_keepalive=True,
-        retry=Retry(NoBackoff(), 0),
+        receiver.redis_url, retry=Retry(NoBackoff(), 0), **options(receiver.redis_url, STORE_WITHIN)
     )
     draining = asyncio.Event()
     writer = Writer(client, _ringer(receiver.parts.bell.ingest), receiver.keyspace.prefix)

@@ -27,7 +27,7 @@ class Value(Piece):
     __slots__ = ()
 
 
-class Refused(ValueError):  # noqa: N818 - a verdict on a value: there will be no link
+class Refused(ValueError):
     """A value can't stand where the template puts it."""
 
 

@@ -24,7 +24,7 @@ SOON = timedelta(seconds=5)
 MIGRATION = timedelta(minutes=15)
 
 
-class Refused(Exception):  # noqa: N818
+class Refused(Exception):
     """Slack read the call and said no: `code` is its word, `detail` a sentence with what to do."""
 
     def __init__(self, code: str, detail: str) -> None:

@@ -1,0 +1,71 @@
+"""What an operator sets for a Jira destination."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, model_validator
+
+from bridge.domain.alert import Severity
+from bridge.settings import Duration, Options, Secret, WebAddress
+from bridge.sinks.jira import fields
+
+Label = Annotated[str, Field(pattern=r"^\S+$", max_length=255)]
+DECLINED = ["Won't Fix", "Won't Do", "Duplicate", "Cannot Reproduce", "Declined"]
+PRIORITIES: dict[Severity, str | None] = {
+    Severity.CRITICAL: "Highest",
+    Severity.ERROR: "High",
+    Severity.WARNING: "Medium",
+    Severity.INFO: "Low",
+}
+RESERVED = ("project", "issuetype", "summary", "description", "labels")
+
+
+def _fields(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    for name, content in value.items():
+        if name in RESERVED:
+            raise ValueError(f"{name} is set by the bridge itself; remove it from fields")
+        fields.check(content)
+    return value
+
+
+class JiraOptions(Options):
+    """A Jira site, a project in it, and what issues there look like."""
+
+    url: WebAddress
+    flavour: Literal["auto", "cloud", "datacenter"] = "auto"
+    user: str | None = None
+    """Cloud: the account's e-mail. Data Center with a personal access token: leave it out."""
+    token: Secret
+    browse_url: WebAddress | None = None
+    """Where people open issues, if that is not `url` (an API gateway in front of Jira)."""
+    project: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")
+    issue_type: str = Field("Bug", min_length=1)
+    labels: list[Label] = Field(default=[], max_length=20)
+    priority: Annotated[dict[Severity, str | None], BeforeValidator(lambda given: given or {})] = PRIORITIES
+    """By severity; a severity that is not listed sets none; null or {} never sets any."""
+    fields: Annotated[dict[str, JsonValue], AfterValidator(_fields)] = Field(default={})
+    resolve: str = ""
+    """Name or id of the transition that closes; by default the first to a status of category done."""
+    reopen: str = ""
+    resolution: str = ""
+    wont_fix_resolutions: list[str] = DECLINED
+    link_type: str = "Relates"
+    """How a new issue is linked to the one before; "" for not at all."""
+    settle: Duration = timedelta(seconds=90)
+    """How long Jira's search may take until it shows a new issue."""
+
+    @model_validator(mode="after")
+    def _reopenable(self) -> Self:
+        """Refuse to close issues with a resolution that forbids to reopen them."""
+        if self.resolution in self.wont_fix_resolutions:
+            raise ValueError(f'resolution "{self.resolution}" is also in wont_fix_resolutions: take it out of one')
+        return self
+
+    @model_validator(mode="after")
+    def _can_log_in(self) -> Self:
+        if not self.user and (urlsplit(self.url).hostname or "").endswith(".atlassian.net"):
+            raise ValueError("user is missing: on Jira Cloud a token belongs to an e-mail address; set user to it")
+        return self
