@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import msgspec
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from bridge.domain.alert import Link, Severity, Status
 from bridge.ports import Level, Receipt, Rejected
 from bridge.sandbox.faults import refusal
-from bridge.sandbox.slack import BOT_ID, SlackSandbox
+from bridge.sandbox.slack import BOT_ID, SCOPES, SlackSandbox
 from bridge.sandbox.slack_workspace import SlackChannel
 from bridge.sinks.slack import Slack
 from bridge.sinks.slack.options import SlackOptions
@@ -356,3 +358,13 @@ def test_options_say_what_to_write_instead(options: dict[str, object], words: st
 def test_secrets_do_not_show_in_options() -> None:
     options = SlackOptions.model_validate({"token": "xoxb-secret", "channel": "C0A"})
     assert "secret" not in repr(options)
+
+
+def test_the_manifest_asks_for_exactly_the_scopes_that_the_sandbox_has_and_the_docs_explain() -> None:
+    house = Path(__file__).parents[2]
+    manifest = yaml.safe_load((house / "config/slack-app-manifest.yaml").read_text())
+    scopes = manifest["oauth_config"]["scopes"]["bot"]
+    assert set(scopes) == set(SCOPES)
+    docs = (house / "docs/sinks/slack.md").read_text()
+    assert all(f"`{scope}`" in docs for scope in scopes)
+    assert all(f"`{option}`" in docs for option in SlackOptions.model_fields)
