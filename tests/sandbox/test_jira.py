@@ -24,7 +24,7 @@ class Site:
         self.url = f"{url}/jira"
         self.http = httpx.Client(base_url=f"{url}/jira/rest/api/2/", auth=(USER, TOKEN))
         login = {"basic_auth": (USER, TOKEN)} if sandbox.state.cloud else {"token_auth": TOKEN}
-        self.jira = JIRA(self.url, **login, max_retries=0, timeout=5)  # type: ignore[arg-type]
+        self.jira = JIRA(self.url, **login, max_retries=0, timeout=5)
 
     def post(self, **fields: object) -> httpx.Response:
         body = {"project": {"key": "OPS"}, "issuetype": {"name": "Bug"}, "summary": "s", **fields}
@@ -38,7 +38,7 @@ def site(request: pytest.FixtureRequest) -> Iterator[Site]:
         site = Site(sandbox, url)
         yield site
         site.http.close()
-        site.jira.close()
+        site.jira.close()  # type: ignore[no-untyped-call]  # the package's own
 
 
 def test_the_real_client_creates_searches_comments_and_closes(site: Site) -> None:
@@ -53,7 +53,7 @@ def test_the_real_client_creates_searches_comments_and_closes(site: Site) -> Non
     assert site.jira.issue("OPS-1").fields.status.statusCategory.key == "done"
     issue.update(summary="Edited")
     assert site.sandbox.issues[0].fields["summary"] == "Edited"
-    site.jira.issue("OPS-1").delete()
+    site.jira.issue("OPS-1").delete()  # type: ignore[no-untyped-call]  # the package's own
     assert site.sandbox.issues == []
 
 
@@ -114,7 +114,7 @@ def test_the_index_can_lag_behind() -> None:
         clock[0] += timedelta(seconds=61)
         assert len(site.http.get("search/jql", params=query).json()["issues"]) == 1
         site.http.close()
-        site.jira.close()
+        site.jira.close()  # type: ignore[no-untyped-call]  # the package's own
 
 
 def test_jql_it_does_not_know_is_an_error(site: Site) -> None:
