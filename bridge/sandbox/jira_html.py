@@ -8,7 +8,7 @@ from markupsafe import Markup, escape
 
 _BLOCK = re.compile(r"\{(noformat|code)[^}]*\}\n?(.*?)\n?\{\1\}", re.DOTALL)
 _INLINE = re.compile(
-    r"\\(?P<escaped>[^\w\s])|\[(?P<label>[^\]|\n]*)\|(?P<url>https?://[^\]\s|]+)[^\]]*\]|\[(?P<bare>https?://[^\]\s]+)\]"
+    r"\{color[^}]*\}|\\(?P<escaped>[^\w\s])|\[(?P<label>[^\]|\n]*)\|(?P<url>https?://[^\]\s|]+)[^\]]*\]|\[(?P<bare>https?://[^\]\s]+)\]"
     r"|\{\{(?P<code>[^}\n]+)\}\}|(?<!\w)\*(?P<bold>[^*\n]+)\*(?!\w)|(?<![\w:/])_(?P<italic>[^_\n]+)_(?!\w)"
     r"|!(?P<image>[^!\s]+)!|\[~(?P<user>[^\]]+)\]"
 )
@@ -65,6 +65,8 @@ def _inline(text: str) -> Markup:
 
 def _token(match: re.Match[str]) -> Markup:
     found = {name: value for name, value in match.groupdict().items() if value is not None}
+    if not found:  # a color
+        return Markup()
     if "escaped" in found:
         return escape(found["escaped"])
     if url := found.get("url") or found.get("bare"):

@@ -28,7 +28,8 @@ _CARD = """
 {{ issue.description }}
 {% if issue.links %}<h4>Links</h4>{% endif %}
 {% for title, url in issue.links %}<div>↗ <a href="{{ url }}">{{ title }}</a></div>{% endfor %}
-{% for c in issue.comments %}<div class="comment"><span>{{ c.author }} · {{ c.time }}</span>{{ c.html }}</div>{% endfor %}
+{% for comment in issue.comments %}
+<div class="comment"><span>{{ comment.author }} · {{ comment.time }}</span>{{ comment.html }}</div>{% endfor %}
 </details>{% endmacro %}
 """
 
@@ -52,6 +53,7 @@ class Page:
             channels=[self._channel(c.id, c.name) for c in self._slack.workspace.channels.values()],
             columns={c: [card for card in cards[::-1] if card["status"] == c] for c in COLUMNS},
             issue_count=len(cards),
+            open_issue=next((card for card in cards if card["key"] == shown), None),
         )
 
     def _channel(self, channel: str, name: str) -> dict[str, Any]:
@@ -78,8 +80,8 @@ class Page:
             "key": issue.key,
             "status": issue.status,
             "summary": fields.get("summary", ""),
-            "type": (fields.get("issuetype") or {}).get("name", ""),
-            "priority": (fields.get("priority") or {}).get("name", ""),
+            "type": fields.get("issuetype", ""),
+            "priority": fields.get("priority", ""),
             "labels": fields.get("labels", []),
             "description": wiki(fields.get("description") or ""),
             "links": [(link["object"]["title"], link["object"]["url"]) for link in issue.remote_links],

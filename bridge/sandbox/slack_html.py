@@ -31,11 +31,10 @@ def mrkdwn(text: str) -> Markup:
 
 
 def message(sent: Json) -> Markup:
-    """Return one message: its attachments if it has any, else its blocks, else its text."""
-    parts = [_attachment(a) for a in sent.get("attachments") or []]
-    if blocks := sent.get("blocks"):
-        parts.insert(0, _blocks(blocks))
-    return Markup().join(parts) or Markup('<p class="text">{}</p>').format(mrkdwn(sent.get("text", "")))
+    """Return one message: its blocks, or else its text, and its attachments below."""
+    text = Markup('<div class="text">{}</div>').format(mrkdwn(sent.get("text", "")))
+    body = _blocks(sent["blocks"]) if sent.get("blocks") else text
+    return body + Markup().join(_attachment(a) for a in sent.get("attachments") or [])
 
 
 def _attachment(attachment: Json) -> Markup:

@@ -90,9 +90,13 @@ def _keeper(letters: DeadLetters, scrubber: Scrubber) -> Callable[[str, Request,
     """Return what keeps a proven request that can't be parsed as a dead letter, scrubbed."""
 
     async def keep(source: str, request: Request, reason: str) -> None:
-        body, _ = scrubber.scrub_text(clip(request.body.decode("utf-8", "replace"), BODY_KEPT))
+        scrubbed, _ = scrubber.scrub_body(request.body)  # before it is cut: half a secret is not recognised
         letter = Letter(
-            id=f"{source}@{event_id(request.body)}", source=source, reason=reason, at=request.received_at, body=body
+            id=f"{source}@{event_id(request.body)}",
+            source=source,
+            reason=reason,
+            at=request.received_at,
+            body=clip(scrubbed, BODY_KEPT),
         )
         try:
             kept = await asyncio.to_thread(letters.put, letter)
