@@ -15,13 +15,13 @@ from bridge.sandbox.faults import droppable
 
 
 @contextmanager
-def running(app: ASGIApp) -> Iterator[str]:
-    """Serve the app on a free loopback port in a thread; yields "http://127.0.0.1:PORT".
+def running(app: ASGIApp, port: int = 0) -> Iterator[str]:
+    """Serve the app on a loopback port (by default a free one) in a thread; yields "http://127.0.0.1:PORT".
 
     Faults of kind `drop` work. Requests still hanging at the end are cancelled. Usable at any fixture scope.
     """
     listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
+    listener.bind(("127.0.0.1", port))
     config = uvicorn.Config(
         droppable(app), lifespan="off", log_config=None, log_level="critical", timeout_graceful_shutdown=0, ws="none"
     )

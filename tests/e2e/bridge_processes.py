@@ -54,10 +54,14 @@ class Processes:
         """Start a process; its output goes to <name>.log in the folder."""
         config = self.folder / "bridge.yaml"
         config.write_text(self.config)
-        environ = os.environ | self.environ | {
-            "ALERT_BRIDGE_CONFIG": str(config),
-            "REDIS_URL": self.redis_url,
-        }
+        environ = (
+            os.environ
+            | self.environ
+            | {
+                "ALERT_BRIDGE_CONFIG": str(config),
+                "REDIS_URL": self.redis_url,
+            }
+        )
         with (self.folder / f"{name}.log").open("ab") as log:
             self.running[name] = subprocess.Popen(argv, env=environ, stdout=log, stderr=log, start_new_session=True)
 
