@@ -9,7 +9,7 @@ from typing import NamedTuple
 import yaml
 
 from bridge.settings.problems import Problem
-from bridge.settings.syntax import SyntaxProblem, compose, duplicate, typed
+from bridge.settings.syntax import SyntaxProblem, compose, duplicate, typed, whole
 from bridge.settings.variables import expand
 
 Path = tuple[str | int, ...]
@@ -19,6 +19,7 @@ MERGE = "tag:yaml.org,2002:merge"
 MAP = "tag:yaml.org,2002:map"
 SEQUENCE = "tag:yaml.org,2002:seq"
 _LEFT_OUT = object()
+"""What a value is that becomes empty with its variables put in: as if it weren't written."""
 
 
 class Place(NamedTuple):
@@ -38,6 +39,8 @@ class Document:
     keys: dict[Path, Place] = field(default_factory=dict)
     variables: dict[Path, list[str]] = field(default_factory=dict)
     """Names of the variables that stand in a value."""
+    unset: dict[Path, list[str]] = field(default_factory=dict)
+    """Names of variables that values need and that are not set; told once it is known which values are secrets."""
     broken: set[Path] = field(default_factory=set)
     """Values of which a problem is known: others about them would only confuse."""
     secrets: set[str] = field(default_factory=set)
@@ -98,8 +101,7 @@ class _Reader:
         if isinstance(node, yaml.MappingNode) and node.tag == MAP:
             return self._mapping(node, path, (*within, node))
         if isinstance(node, yaml.SequenceNode) and node.tag == SEQUENCE:
-            items = enumerate(node.value)
-            return [_kept(self.value(item, (*path, i), (*within, node))) for i, item in items]
+            return self._sequence(node, path, (*within, node))
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, path)
         self._unknown_tag(node, path)
@@ -113,7 +115,7 @@ class _Reader:
             if key_node.tag == MERGE:
                 merged = {**self._merged(value_node, path, within), **merged}
             elif isinstance(key_node, yaml.ScalarNode):
-                key = str(key_node.value)
+                key = whole(key_node)
                 self._first(key, key_node, seen, path)
                 value = self.value(value_node, (*path, key), within)
                 own |= {} if value is _LEFT_OUT else {key: value}
@@ -121,6 +123,15 @@ class _Reader:
                 message = "a key has to be a word: quote it if it begins with [, {, or is a ${VARIABLE} or a template"
                 raise SyntaxProblem(key_node.start_mark, message)
         return {**merged, **own}
+
+    def _sequence(self, node: yaml.SequenceNode, path: Path, within: tuple[yaml.Node, ...]) -> list[object]:
+        items: list[object] = []
+        for item in node.value:
+            place = (*path, len(items))
+            self._document.variables.pop(place, None)  # of an item that was left out
+            value = self.value(item, place, within)
+            items += [] if value is _LEFT_OUT else [value]
+        return items
 
     def _first(self, key: str, node: yaml.Node, seen: dict[str, yaml.Node], path: Path) -> None:
         self._document.keys[*path, key] = _place(node)
@@ -153,19 +164,18 @@ class _Reader:
         document.secrets |= expanded.secrets
         for message in expanded.problems:
             document.fail(path, message)
+        if expanded.missing:
+            document.unset[path] = expanded.missing
+            document.broken.add(path)
         if expanded.names:
             document.variables[path] = expanded.names
         if not expanded.text.isprintable() and any("\ud800" <= char <= "\udfff" for char in expanded.text):
             document.fail(path, f"the value of {expanded.names} is not UTF-8 text: set it anew")
-        empty = expanded.names and not expanded.text and not expanded.problems
+        empty = expanded.names and not expanded.text and not (expanded.problems or expanded.missing)
         return _LEFT_OUT if empty else expanded.text
 
     def _unknown_tag(self, node: yaml.Node, path: Path) -> None:
         self._document.fail(path, f"the tag {node.tag} means nothing here: remove it")
-
-
-def _kept(value: object) -> object:
-    return "" if value is _LEFT_OUT else value
 
 
 def _place(node: yaml.Node) -> Place:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from bridge.domain.words import clip
 from bridge.settings import document
 from bridge.settings.document import Document
 from bridge.settings.loader import Loader
 from bridge.settings.problems import ConfigError, Problem
-from bridge.settings.secret_files import SecretFiles
+from bridge.settings.secret_files import SecretFiles, unset
 from bridge.settings.sections import Kinds, Settings
 
 SHORTEST_SECRET = 4
 """A shorter one is not looked for in messages: it would be found in words."""
+LONGEST_MESSAGE = 600
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 def load(path: Path, kinds: Kinds, environ: Mapping[str, str]) -> Settings:
@@ -47,10 +51,19 @@ def parse(data: bytes, path: Path, kinds: Kinds, environ: Mapping[str, str]) -> 
         raise ConfigError([problem]) from error
     found = document.read(text, str(path), environ)
     settings = Loader(found, SecretFiles(found, path.parent), kinds, environ).settings()
+    _tell_unset(found)
     problems = _tidied(found, found.problems)
     if settings is None or problems:
         raise ConfigError(problems)
     return replace(settings, warnings=tuple(_tidied(found, found.warnings)))
+
+
+def _tell_unset(found: Document) -> None:
+    """Add what no section took for a secret; a value behind an alias is at several paths, and told of once."""
+    told = {(problem.line, problem.column) for problem in found.problems}
+    for path, names in found.unset.items():
+        for name in names if found.values[path] not in told else ():
+            found.fail(path, f"{unset(name)}, or write ${{{name}:-default}}")
 
 
 def _tidied(found: Document, problems: Sequence[Problem]) -> list[Problem]:
@@ -58,10 +71,11 @@ def _tidied(found: Document, problems: Sequence[Problem]) -> list[Problem]:
     once = {(p.line, p.column, p.message): p for p in reversed(problems)}
     ordered = sorted(once.values(), key=lambda p: (p.line, p.column, p.path))
     masked = sorted((s for s in found.secrets if len(s) >= SHORTEST_SECRET), key=len, reverse=True)
-    return [replace(p, message=_without(p.message, masked), path=_without(p.path, masked)) for p in ordered]
+    return [replace(p, message=_line(p.message, masked), path=_line(p.path, masked)) for p in ordered]
 
 
-def _without(message: str, masked: Sequence[str]) -> str:
+def _line(text: str, masked: Sequence[str]) -> str:
+    """Return one line without secrets, and without what would move a terminal's cursor."""
     for secret in masked:
-        message = message.replace(secret, "•••")
-    return message
+        text = text.replace(secret, "•••")
+    return clip(_CONTROL.sub(" ", text), LONGEST_MESSAGE)

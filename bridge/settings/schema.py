@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from bridge.settings.fields import FILE, Model, described, fields, nested, secrets
+from bridge.settings.options import format_duration
 from bridge.settings.sections import General, Kinds, RouteOptions, ThresholdOptions
 
 Json = dict[str, Any]
@@ -23,12 +25,13 @@ def schema(kinds: Kinds) -> Json:
     """
     definitions: Json = {}
     top = _object(General, definitions)
+    top["properties"] = {key: _or_empty(option) for key, option in top["properties"].items()}
     top["properties"] |= {
         "sources": _named(_entry("source", kinds.sources, definitions)),
         "destinations": _named(_entry("destination", kinds.destinations, definitions, ThresholdOptions)),
-        "routes": {"type": "array", "items": _object(RouteOptions, definitions)},
-        "links": {"type": "array", "items": _entry("link", kinds.links, definitions)},
-        "scrub": _object(kinds.scrub, definitions),
+        "routes": {"type": ["array", "null"], "items": _object(RouteOptions, definitions)},
+        "links": {"type": ["array", "null"], "items": _entry("link", kinds.links, definitions)},
+        "scrub": {**_object(kinds.scrub, definitions), "type": ["object", "null"]},
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -38,6 +41,12 @@ def schema(kinds: Kinds) -> Json:
         "required": ["sources", "destinations"],
         "$defs": dict(sorted(definitions.items())),
     }
+
+
+def _or_empty(option: Json) -> Json:
+    """Return the schema of a section that may also stand there with nothing in it."""
+    reference = {"$ref": option.pop("$ref")} if "$ref" in option else None
+    return option | ({"anyOf": [reference, {"type": "null"}]} if reference else {})
 
 
 def _named(entry: Json) -> Json:
@@ -82,6 +91,8 @@ def _models(model: Model) -> dict[str, Model]:
 
 def _opened(definition: Json, model: Model | None) -> Json:
     definition.pop("title", None)
+    if "enum" in definition:
+        return {"anyOf": [definition, _VARIABLE]}
     said = described(model) if model else {}
     if "properties" in definition:
         own = definition["properties"]
@@ -90,6 +101,9 @@ def _opened(definition: Json, model: Model | None) -> Json:
         return definition
     if model.__doc__:
         definition["description"] = model.__doc__.split("\n\n")[0]
+    for key, info in fields(model):
+        if isinstance(info.default, timedelta):
+            definition["properties"][key]["default"] = format_duration(info.default)
     return _twinned(definition, model)
 
 
@@ -112,11 +126,13 @@ def _option(option: Json, said: str) -> Json:
     """Return an option's schema, open for variables where its type would refuse them."""
     option |= {"description": said} if said else {}
     option.pop("title", None)
-    option.pop("writeOnly", None)
-    if option.get("format") == "password":
-        del option["format"]
-    described = {key: option.pop(key) for key in ("description", "default") if key in option}
-    closed = option.get("type") in _TYPED or any(key in option for key in ("enum", "const", "pattern", "$ref"))
-    if closed and "kind" not in option:
+    aside = {key: option.pop(key) for key in ("description", "default") if key in option}
+    if _closed(option):
         option = {"anyOf": [option, _VARIABLE]}
-    return described | option
+    elif any(_closed(one) for one in option.get("anyOf", ())):
+        option["anyOf"].append(_VARIABLE)
+    return aside | option
+
+
+def _closed(option: Json) -> bool:
+    return option.get("type") in _TYPED or "enum" in option or "pattern" in option

@@ -10,6 +10,11 @@ from bridge.settings.fields import FILE, Model, fields, holds_secrets, nested, s
 LARGEST = 64 * 1024
 
 
+def unset(name: str) -> str:
+    """Return what is said of a variable that a value needs."""
+    return f"the environment variable {name} is not set: set it"
+
+
 class SecretFiles:
     """Reads secrets from files; relative paths are relative to the config's folder."""
 
@@ -39,6 +44,8 @@ class SecretFiles:
 
     def _fill(self, key: str, data: dict[str, object], path: doc.Path) -> None:
         twin = key + FILE
+        for variable in self._document.unset.pop((*path, key), []):
+            self._document.fail((*path, key), f"{unset(variable)}, or write {twin}")
         if twin not in data:
             return
         name = data.pop(twin)

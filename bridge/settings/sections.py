@@ -75,7 +75,7 @@ class LinkWindow(Options):
     before: Duration = timedelta(minutes=15)
     """How long before it began to fire."""
     after: Duration = timedelta(minutes=15)
-    """How long after it was resolved; while it fires, up to now."""
+    """How long after it was resolved, or last seen while it fires; never past the present."""
 
 
 class Incidents(Options):

@@ -55,11 +55,17 @@ def compose(text: str) -> yaml.Node | None:
     return node
 
 
-def typed(node: yaml.ScalarNode) -> tuple[object, bool]:
-    """Return a scalar's value, and whether its tag is one that a config can have."""
+def whole(node: yaml.ScalarNode) -> str:
+    """Return a scalar's text; raises SyntaxProblem for one that can't be written in UTF-8."""
     text = str(node.value)
     if any("\ud800" <= char <= "\udfff" for char in text):
         raise SyntaxProblem(node.start_mark, "half a character (\\ud800 to \\udfff) stands here: write the character")
+    return text
+
+
+def typed(node: yaml.ScalarNode) -> tuple[object, bool]:
+    """Return a scalar's value, and whether its tag is one that a config can have."""
+    text = whole(node)
     if node.tag in _TEXTS:
         return text, True
     if node.tag == _TAG + "null":

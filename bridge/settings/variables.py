@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 _REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)(\}?)")
 _INSIDE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)
 _SECRET = re.compile(r"SECRET|TOKEN|PASSW|KEY|DSN|CREDENTIAL", re.IGNORECASE)
+_PATH = ("_DIRECTORY", "_DIR", "_FILE", "_PATH")
 
 
 @dataclass
@@ -18,6 +19,8 @@ class Expanded:
     text: str
     names: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    """Names of variables that are not set and have no default."""
     secrets: set[str] = field(default_factory=set)
     """Values of variables whose names say that they are secret."""
 
@@ -47,8 +50,8 @@ def expand(text: str, environ: Mapping[str, str]) -> Expanded:
 def _value(name: str, default: str | None, environ: Mapping[str, str], result: Expanded) -> str:
     result.names.append(name)
     value = environ.get(name)
-    if value and _SECRET.search(name):
+    if value and _SECRET.search(name) and not name.upper().endswith(_PATH):
         result.secrets.add(value)
     if value is None and default is None:
-        result.problems.append(f"the environment variable {name} is not set: set it, or write ${{{name}:-default}}")
+        result.missing.append(name)
     return value or default or ""
