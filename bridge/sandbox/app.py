@@ -21,7 +21,7 @@ from bridge.domain.alert import Status
 from bridge.ports import Source
 from bridge.sandbox.faults import Faults, droppable
 from bridge.sandbox.jira import JiraSandbox
-from bridge.sandbox.page import Page
+from bridge.sandbox.page import REFRESH, Page
 from bridge.sandbox.slack import SlackSandbox
 from bridge.sandbox.sns import LocalSns
 
@@ -79,12 +79,14 @@ class Sandbox:
             if "Action" in request.query_params:
                 answer: Response = await confirm.endpoint(request)
                 return answer
-            return HTMLResponse(self._page.html(refresh=int(request.query_params.get("refresh", "3"))))
+            view = request.query_params.get("view", "")
+            return HTMLResponse(self._page.html(refresh=0 if view else REFRESH, view=view))
 
         return root
 
     async def _browse(self, request: Request) -> Response:
-        return HTMLResponse(self._page.html(request.path_params["key"], refresh=0))
+        view = request.query_params.get("view", "")
+        return HTMLResponse(self._page.html(request.path_params["key"], refresh=0, view=view))
 
     async def _sample(self, request: Request) -> Response:
         form = dict(pair.split("=", 1) for pair in (await request.body()).decode().split("&") if "=" in pair)

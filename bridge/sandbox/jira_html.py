@@ -8,7 +8,8 @@ from markupsafe import Markup, escape
 
 _BLOCK = re.compile(r"\{(noformat|code)[^}]*\}\n?(.*?)\n?\{\1\}", re.DOTALL)
 _INLINE = re.compile(
-    r"\{color[^}]*\}|\\(?P<escaped>[^\w\s])|\[(?P<label>[^\]|\n]*)\|(?P<url>https?://[^\]\s|]+)[^\]]*\]|\[(?P<bare>https?://[^\]\s]+)\]"
+    r"\{color[^}]*\}|\\(?P<escaped>[^A-Za-z0-9\s])"
+    r"|\[(?P<label>[^\]|\n]*)\|(?P<url>https?://[^\]\s|]+)[^\]]*\]|\[(?P<bare>https?://[^\]\s]+)\]"
     r"|\{\{(?P<code>[^}\n]+)\}\}|(?<!\w)\*(?P<bold>[^*\n]+)\*(?!\w)|(?<![\w:/])_(?P<italic>[^_\n]+)_(?!\w)"
     r"|!(?P<image>[^!\s]+)!|\[~(?P<user>[^\]]+)\]"
 )

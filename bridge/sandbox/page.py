@@ -43,12 +43,13 @@ class Page:
         text = (files("bridge.sandbox") / "page.html").read_text()
         self._template = environment.from_string(_CARD + text)
 
-    def html(self, shown: str = "", refresh: int = REFRESH) -> str:
-        """Return the page, with one issue opened if it is named."""
+    def html(self, shown: str = "", refresh: int = REFRESH, view: str = "") -> str:
+        """Return the page, with one issue opened if it is named; `view` is "slack" or "jira" for that half alone."""
         cards = [self._card(issue) for issue in self._jira.issues]
         return self._template.render(
             sources=self._sources,
             refresh=refresh,
+            view=view,
             shown=shown,
             channels=[self._channel(c.id, c.name) for c in self._slack.workspace.channels.values()],
             columns={c: [card for card in cards[::-1] if card["status"] == c] for c in COLUMNS},

@@ -75,8 +75,9 @@ def headline(incident: Incident) -> str:
     if not incident.open:
         return f"✅ RESOLVED after {_lasted(incident)} · {what}"
     why = fit(one_line(incident.summary), 200)
+    why = "" if why in what else why
     sign = f"{SIGNS[incident.severity]} {incident.severity.upper()}"
-    return f"{sign} {what} — {why}" if why and why != what else f"{sign} {what}"
+    return f"{sign} {what} — {why}" if why else f"{sign} {what}"
 
 
 def entry_message(incident: Incident, entry: Entry, house: House) -> Message:
