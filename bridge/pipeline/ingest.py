@@ -21,6 +21,8 @@ BATCH = 100
 """Requests taken from the inbox at once."""
 ROUNDS = 20
 """How often a batch is tried again after conflicts before it is left to be taken anew."""
+HEAD_START = timedelta(minutes=1)
+"""What is due now is due that much earlier per step of severity: in a backlog the critical goes first."""
 
 log = structlog.get_logger(__name__)
 
@@ -118,7 +120,7 @@ def _dues(parts: Parts, fold: _Fold, incident: Incident, now: datetime) -> list[
         else:
             delay = parts.repeat_every if parts.sinks[destination].tells_repeats else None
         if delay is not None:
-            dues.append(Due(destination, delay))
+            dues.append(Due(destination, delay or -HEAD_START * incident.severity.rank))
     return dues
 
 
