@@ -137,9 +137,7 @@ def _note(incident: Incident, alert: Alert) -> tuple[Incident, Change]:
     return _told(incident, Change.NOTED, clip(alert.summary or alert.title, REASON_LIMIT), alert.at)
 
 
-def _told(
-    incident: Incident, change: Change, text: str = "", at: datetime | None = None
-) -> tuple[Incident, Change]:
+def _told(incident: Incident, change: Change, text: str = "", at: datetime | None = None) -> tuple[Incident, Change]:
     """Return the incident one version on, with an entry in its timeline if the change is worth telling."""
     version = incident.version + 1
     timeline = incident.timeline

@@ -56,11 +56,13 @@ def test_the_same_statement_again_changes_nothing() -> None:
 
 
 def test_severity_raised_and_eased_is_told() -> None:
-    incident, changes = run([
-        alert(0, severity=Severity.WARNING),
-        alert(1, severity=Severity.CRITICAL),
-        alert(2, severity=Severity.ERROR),
-    ])
+    incident, changes = run(
+        [
+            alert(0, severity=Severity.WARNING),
+            alert(1, severity=Severity.CRITICAL),
+            alert(2, severity=Severity.ERROR),
+        ]
+    )
 
     assert changes == [Change.OPENED, Change.WORSENED, Change.EASED]
     assert incident is not None
@@ -117,13 +119,15 @@ def test_a_resolution_at_the_same_time_as_the_firing_wins() -> None:
 
 
 def test_a_note_is_told_only_while_it_fires() -> None:
-    incident, changes = run([
-        alert(0, Status.NOTED, "a"),
-        alert(1),
-        alert(2, Status.NOTED, "b", summary="assigned to Jisu"),
-        alert(3, Status.RESOLVED),
-        alert(4, Status.NOTED, "c"),
-    ])
+    incident, changes = run(
+        [
+            alert(0, Status.NOTED, "a"),
+            alert(1),
+            alert(2, Status.NOTED, "b", summary="assigned to Jisu"),
+            alert(3, Status.RESOLVED),
+            alert(4, Status.NOTED, "c"),
+        ]
+    )
 
     assert changes == [Change.MOOT, Change.OPENED, Change.NOTED, Change.RESOLVED, Change.MOOT]
     assert incident is not None
