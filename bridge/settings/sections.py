@@ -100,8 +100,8 @@ class Incidents(Options):
 class Receiver(Options):
     """The HTTP receiver; where it listens is the environment's HOST and PORT."""
 
-    max_body: Annotated[Size, Field(ge=1024, le=64 << 20)] = 1 << 20
-    """A larger request is answered 413; Alertmanager with 1,000 alerts sends about 700 KiB."""
+    max_body: Annotated[Size, Field(ge=1024, le=64 << 20)] = 4 << 20
+    """A larger request is answered 413; Alertmanager with 1,000 alerts sends 700 KiB to 2 MiB."""
 
 
 class Log(Options):

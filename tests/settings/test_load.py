@@ -57,7 +57,7 @@ def test_what_is_left_out_has_its_default() -> None:
     assert found.incidents.reopen_within == timedelta(hours=24)
     assert found.incidents.retention == timedelta(days=30)
     assert found.incidents.repeat_every == timedelta(seconds=10)
-    assert found.receiver.max_body == 1 << 20
+    assert found.receiver.max_body == 4 << 20
     assert (found.log.level, found.log.format) == ("info", "auto")
     assert (found.redis_url, found.broker_url, found.sentry_dsn) == (None, None, None)
     assert found.redis_prefix == "{ab}:"
