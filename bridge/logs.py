@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import MutableMapping
 from typing import Any, Literal
@@ -13,8 +14,12 @@ Format = Literal["json", "console", "auto"]
 
 
 def set_up(level: str = "info", form: Format = "auto") -> None:
-    """Send our own log events and those of libraries through one formatter; `auto` is console on a terminal."""
-    console = form == "console" or (form == "auto" and sys.stderr.isatty())
+    """Send our own log events and those of libraries through one formatter.
+
+    `auto` is console on a terminal, and below an `up` that runs on one; else JSON.
+    """
+    person = sys.stderr.isatty() or bool(os.environ.get("ALERT_BRIDGE_CONSOLE"))
+    console = form == "console" or (form == "auto" and person)
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         _without_nothing,
@@ -43,4 +48,5 @@ def _without_nothing(_: Any, __: str, event: MutableMapping[str, Any]) -> Mutabl
 def _plain(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     event.pop("_record", None)
     event.pop("_from_structlog", None)
+    event["event"] = " ".join(str(event["event"]).split())  # some libraries write several lines
     return event

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import click
 
 from bridge.cli import load, say
@@ -9,12 +11,21 @@ from bridge.cli import load, say
 
 @click.command("check-config")
 def command() -> None:
-    """Check the config that ALERT_BRIDGE_CONFIG names (default config/bridge.yaml)."""
-    settings = load.settings()
+    """Check the config that ALERT_BRIDGE_CONFIG names (default config/bridge.yaml).
+
+    Names every mistake at once, each with its line.
+    """
+    settings = load.own()
     for warning in settings.warnings:
         say(f"warning: {warning}")
-    click.echo(
-        f"The config is right: {len(settings.sources)} sources ({', '.join(settings.sources)}), "
-        f"{len(settings.destinations)} destinations ({', '.join(settings.destinations)}), "
-        f"{len(settings.routes)} routes, {len(settings.links)} links."
-    )
+    counted = [
+        f"{_number(settings.sources, 'source')} ({', '.join(settings.sources)})",
+        f"{_number(settings.destinations, 'destination')} ({', '.join(settings.destinations)})",
+        _number(settings.routes, "route"),
+        _number(settings.links, "link"),
+    ]
+    click.echo(f"The config is right: {', '.join(counted)}.")
+
+
+def _number(things: Collection[object], word: str) -> str:
+    return f"{len(things)} {word}{'' if len(things) == 1 else 's'}"

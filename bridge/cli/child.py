@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +25,8 @@ class Child:
     """Names of the children that must be ready before this one starts, and that end after it."""
     pass_fds: tuple[int, ...] = ()
     """File descriptors it inherits."""
+    hush: re.Pattern[str] | None = None
+    """Lines in which this is found are not passed on: known ones, which tell nobody anything."""
 
 
 class Backoff:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Mapping
 from itertools import cycle
 from typing import TextIO
 
@@ -16,8 +17,9 @@ _COLOURS = (36, 33, 32, 35, 34, 96)
 class Prefixed:
     """A stream on which every line starts with a name; in colour on a terminal unless NO_COLOR is set."""
 
-    def __init__(self, out: TextIO, names: Iterable[str]) -> None:
+    def __init__(self, out: TextIO, names: Iterable[str], hush: Mapping[str, re.Pattern[str]] | None = None) -> None:
         self._out: TextIO | None = out
+        self._hush = hush or {}
         self._pending: dict[str, bytes] = {}
         names = list(names)
         width = max(map(len, names), default=0)
@@ -34,8 +36,9 @@ class Prefixed:
             rest = rest[LONGEST:]
         if rest:
             self._pending[name] = rest
-        for line in lines:
-            self._write(name, "|", line.decode(errors="replace").rstrip("\r"))
+        for line in (line.decode(errors="replace").rstrip("\r") for line in lines):
+            if name not in self._hush or not self._hush[name].search(line):
+                self._write(name, "|", line)
         self._flush()
 
     def end(self, name: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
-from pathlib import Path
 
 import click
 import httpx
@@ -12,7 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from bridge import wiring
-from bridge.cli import Failure, Unreachable, load, say
+from bridge.cli import Failure, Unreachable, here, load, say
 from bridge.domain.alert import Status
 from bridge.ports import Source
 from bridge.sandbox.sns import LocalSns
@@ -28,7 +27,7 @@ def command(source: str, resolved: bool, url: str | None, times: int) -> None:  
     """Send a sample alert of SOURCE (a name in the config), proven as the real sender would prove it."""
     sources = wiring.sources(load.settings())
     if source not in sources:
-        raise Failure(f'there is no source "{source}" in the config; it has {", ".join(sources)}')
+        raise click.BadParameter(f'there is no source "{source}" in the config; it has {", ".join(sources)}')
     _lend_key(sources[source])
     base = (url or f"http://127.0.0.1:{os.environ.get('PORT', '8080')}").rstrip("/")
     for _ in range(times):
@@ -53,7 +52,7 @@ def _send(source: Source, url: str, status: Status) -> httpx.Response:
 
 def _lend_key(source: Source) -> None:
     """Let a CloudWatch source sign with the sandbox's key, if a sandbox left one here."""
-    path = Path(os.environ.get("ALERT_BRIDGE_DATA", "data")) / "sandbox" / "sns-key.pem"
+    path = here.data_directory() / "sandbox" / "sns-key.pem"
     host = os.environ.get("SANDBOX_HOST", "127.0.0.1:8090")
     if isinstance(source, CloudWatch) and path.exists():
         key = serialization.load_pem_private_key(path.read_bytes(), None)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
-
 import click
 
 from bridge.cli import load
+from bridge.cli.port import listening_options, must_be_free
 
 
 @click.command("serve")
-@click.option("--host", default=lambda: os.environ.get("HOST", "127.0.0.1"), show_default="$HOST or 127.0.0.1")
-@click.option("--port", type=int, default=lambda: int(os.environ.get("PORT", "8080")), show_default="$PORT or 8080")
+@listening_options
 def command(host: str, port: int) -> None:
     """Run the HTTP receiver alone; as many of them as you like may share one store."""
-    load.settings()  # a mistake is better told by the command than by a traceback of the server
+    load.own()  # a mistake is better told by the command than by a traceback of the server
+    must_be_free(host, port, "--port or PORT")
     import uvicorn
 
     uvicorn.run(

@@ -44,7 +44,8 @@ class Supervisor:
         on_ready: Callable[[], None] | None = None,
     ) -> None:
         self._lives = {child.name: Life(child) for child in in_order(children)}
-        self._out = Prefixed(out or sys.stderr, [OWN_NAME, *self._lives])
+        hush = {child.name: child.hush for child in children if child.hush}
+        self._out = Prefixed(out or sys.stderr, [OWN_NAME, *self._lives], hush)
         self._grace = grace
         self._on_ready = on_ready
         self._heard: signal.Signals | None = None

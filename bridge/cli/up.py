@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
-import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
@@ -16,27 +17,32 @@ import click
 from redis.exceptions import RedisError
 
 from bridge import wiring
-from bridge.cli import Failure, load
+from bridge.cli import Failure, here, load, say
 from bridge.cli.child import Child
+from bridge.cli.port import PORTS, address, listening_options, listens, must_be_free
 from bridge.cli.supervisor import Supervisor
+from bridge.settings import Settings, config_path
 from bridge.store import embedded
 
 WORKER = ["celery", "-q", "-A", "workers.app", "worker", "--without-gossip", "--without-mingle", "--without-heartbeat"]
+FAREWELL = re.compile(r"^$|^worker: Warm shutdown")
+"""What Celery says as it ends; `up` says itself that it ends."""
 
 
 @click.command("up")
 @click.option(
     "--demo", is_flag=True, help="With a sandbox in the place of Slack and Jira, and a sample of each source."
 )
-@click.option("--sandbox-port", type=int, default=8090, show_default=True, help="Where the sandbox listens.")
-@click.option("--host", default=lambda: os.environ.get("HOST", "127.0.0.1"), show_default="$HOST or 127.0.0.1")
-@click.option("--port", type=int, default=lambda: int(os.environ.get("PORT", "8080")), show_default="$PORT or 8080")
+@click.option("--sandbox-port", type=PORTS, default=8090, show_default=True, help="Where the sandbox listens.")
+@listening_options
 @click.option(
     "--data",
     type=click.Path(path_type=Path, file_okay=False),
-    default=lambda: os.environ.get("ALERT_BRIDGE_DATA", "data"),
-    show_default="$ALERT_BRIDGE_DATA or ./data",
-    help="Where the embedded store keeps its files.",
+    envvar="ALERT_BRIDGE_DATA",
+    default=here.DEFAULT_DATA,
+    show_default=True,
+    show_envvar=True,
+    help="Where the embedded store keeps its files; those of the demo lie apart, in `demo` below it.",
 )
 @click.pass_context
 def command(ctx: click.Context, demo: bool, sandbox_port: int, host: str, port: int, data: Path) -> None:  # noqa: FBT001
@@ -44,77 +50,85 @@ def command(ctx: click.Context, demo: bool, sandbox_port: int, host: str, port: 
 
     What dies is started again. Ctrl-C ends all of it; the next start goes on where this one ended.
     """
-    data = data.absolute()
-    _must_be_free(host, port, "PORT=…")
-    os.environ["ALERT_BRIDGE_DATA"] = str(data)
+    must_be_free(host, port, "--port or PORT")
     if demo:
-        _must_be_free("127.0.0.1", sandbox_port, "--sandbox-port")
-        os.environ.update(_demo_environment(host, port, sandbox_port))
+        must_be_free("127.0.0.1", sandbox_port, "--sandbox-port")
+        os.environ.update(_demo_environment(address(host, port), sandbox_port))
+        os.environ.pop("REDIS_URL", None)  # what is tried must not meet what is real
+    home = (data / here.DEMO if demo else data).absolute()
+    os.environ |= {"ALERT_BRIDGE_DATA": str(home), "PORT": str(port)}
+    os.environ["ALERT_BRIDGE_CONFIG"] = str(config_path(os.environ).absolute())
+    if sys.stderr.isatty():
+        os.environ["ALERT_BRIDGE_CONSOLE"] = "1"  # log lines go through a pipe, but to a person
+    settings = load.own()
     try:
         with ExitStack() as stack:
-            children = list(_store(data, stack))
-            load.settings()
+            children = list(_store(settings, home, stack))
             children += _bridge(host, port, demo=demo, after=tuple(child.name for child in children))
-            on_ready = (lambda: _demo(host, port, sandbox_port)) if demo else (lambda: _say_ready(host, port))
-            ctx.exit(Supervisor(children, on_ready=on_ready).run())
+            on_ready = partial(_demo, sandbox_port, data) if demo else lambda: None
+            ctx.exit(Supervisor(children, on_ready=lambda: _greet(settings, host, port, on_ready)).run())
     except embedded.Unavailable as error:
         raise Failure(str(error)) from error
 
 
-def _store(data: Path, stack: ExitStack) -> Iterator[Child]:
+def _store(settings: Settings, home: Path, stack: ExitStack) -> Iterator[Child]:
     """Yield the embedded store, and tell the others where it is, unless the operator has one."""
-    if os.environ.get("REDIS_URL"):
+    if settings.redis_url is not None:
+        if not embedded.ping(settings.redis_url.get_secret_value()):
+            say(
+                "warning: the store that REDIS_URL (or redis.url) names does not answer; `alert-bridge doctor` says why"
+            )
         return
     binary = embedded.find_server()
-    claim = stack.enter_context(embedded.claim(data))
-    os.environ["REDIS_URL"] = address = embedded.url(data)
-    yield Child("store", embedded.server_argv(binary, data), ready=lambda: embedded.ping(address), pass_fds=(claim,))
+    claim = stack.enter_context(embedded.claim(home))
+    os.environ["REDIS_URL"] = url = embedded.url(home)
+    stack.enter_context(here.noted(home))
+    argv = embedded.server_argv(binary, home)
+    yield Child("store", argv, ready=lambda: embedded.ping(url), pass_fds=(claim,), hush=embedded.HARMLESS)
 
 
 def _bridge(host: str, port: int, *, demo: bool, after: tuple[str, ...]) -> Iterator[Child]:
     if demo:
-        address = os.environ["SANDBOX_HOST"].rpartition(":")
-        listening = (address[0], int(address[2]))
-        yield Child(
-            "sandbox", [sys.executable, "-m", "bridge.sandbox"], ready=lambda: _listens(*listening), after=after
-        )
+        name, _, number = os.environ["SANDBOX_HOST"].rpartition(":")
+        listening = partial(listens, name, int(number))
+        yield Child("sandbox", [sys.executable, "-m", "bridge.sandbox"], ready=listening, after=after)
         after = (*after, "sandbox")
     serve = [sys.executable, "-m", "bridge.cli", "serve", "--host", host, "--port", str(port)]
-    yield Child("web", serve, ready=lambda: _listens(host, port), after=after)
-    yield Child("worker", [sys.executable, "-m", *WORKER], ready=_swept_since(time.time()), after=after)
+    yield Child("web", serve, ready=partial(listens, host, port), after=after)
+    swept = _swept_since(time.time())
+    yield Child("worker", [sys.executable, "-m", *WORKER], ready=swept, after=after, hush=FAREWELL)
 
 
-def _demo_environment(host: str, port: int, sandbox_port: int) -> dict[str, str]:
+def _demo_environment(bridge: str, sandbox_port: int) -> dict[str, str]:
     from bridge.sandbox import jira, slack
 
     return {
         "ALERT_BRIDGE_CONFIG": str(files("bridge.sandbox") / "demo.yaml"),
         "SANDBOX_SECRET": secrets.token_urlsafe(24),
         "SANDBOX_HOST": f"127.0.0.1:{sandbox_port}",
-        "SANDBOX_BRIDGE_URL": f"http://{_reachable(host)}:{port}",
+        "SANDBOX_BRIDGE_URL": bridge,
         "SANDBOX_SLACK_TOKEN": slack.TOKEN,
         "SANDBOX_JIRA_TOKEN": jira.TOKEN,
     }
 
 
-def _demo(host: str, port: int, sandbox_port: int) -> None:
+def _greet(settings: Settings, host: str, port: int, then: Callable[[], None]) -> None:
+    base = settings.public_url or address(host, port)
+    say("\nThe bridge is up (Ctrl-C ends it). Webhooks go to:\n")
+    for name in settings.sources:
+        say(f"  {name:<12} {base}/hooks/{name}")
+    then()
+
+
+def _demo(sandbox_port: int, data: Path) -> None:
     from bridge.cli import demo
 
-    _say_ready(host, port)
-    demo.show(f"http://127.0.0.1:{sandbox_port}")
-
-
-def _say_ready(host: str, port: int) -> None:
-    click.echo(f"\nThe bridge is up: http://{_reachable(host)}:{port}/hooks/<source>   (Ctrl-C ends it)", err=True)
-
-
-def _reachable(host: str) -> str:
-    return "127.0.0.1" if host in ("0.0.0.0", "::", "") else host  # noqa: S104 - not bound, compared
+    demo.show(f"http://127.0.0.1:{sandbox_port}", data)
 
 
 def _swept_since(start: float) -> Callable[[], bool]:
     """Return whether a worker looked for work since: it does so every second from when it is ready."""
-    keys = wiring.keyspace(load.settings())
+    keys = wiring.keyspace(load.own())
 
     def swept() -> bool:
         try:
@@ -123,14 +137,3 @@ def _swept_since(start: float) -> Callable[[], bool]:
             return False
 
     return swept
-
-
-def _listens(host: str, port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(0.5)
-        return probe.connect_ex((_reachable(host), port)) == 0
-
-
-def _must_be_free(host: str, port: int, option: str) -> None:
-    if _listens(host, port):
-        raise Failure(f"something listens on {host}:{port} already: end it, or choose another port with {option}")

