@@ -16,6 +16,7 @@ T = TypeVar("T")
 KEYS_LIMIT = 128
 """Labels or facts that statements may add up to; beyond it the newest statement's own are kept."""
 REASON_LIMIT = 300
+CLOCKS = timedelta(minutes=1)
 
 
 def advance(
@@ -28,7 +29,9 @@ def advance(
     gap between them exceeds `reopen_within`): each is decided by the statements' own times. At the same time a
     resolution wins over a firing.
     """
-    if alert.event_id in seen:
+    if _fires_after_all(incident, alert):
+        alert = msgspec.structs.replace(alert, at=alert.said_at)
+    elif alert.event_id in seen:
         return incident, Change.DUPLICATE
     if incident is None:
         return _begin(alert)
@@ -39,6 +42,17 @@ def advance(
             return _resolve(incident, alert)
         case Status.NOTED:
             return _note(incident, alert)
+
+
+def _fires_after_all(incident: Incident | None, alert: Alert) -> bool:
+    """Return whether a sender says that a problem fires which it had declared over, dated by its old beginning.
+
+    Alertmanager declares an alert over when Prometheus is silent for some minutes; once Prometheus is heard again, the
+    alert comes back as if it had never been away. The minute is for the clocks of its peers.
+    """
+    if incident is None or incident.open or alert.status is not Status.FIRING or alert.said_at is None:
+        return False
+    return alert.said_at > incident.stated_at + CLOCKS
 
 
 def _begin(alert: Alert) -> tuple[Incident | None, Change]:

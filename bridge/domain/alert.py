@@ -98,6 +98,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """
     redactions: int = 0
     """How many values `enrich.scrub` took out."""
+    said_at: datetime | None = None
+    """When it was said, from a sender that repeats what still is so and dates it by its beginning (Alertmanager)."""
 
 
 def fingerprint(*parts: str) -> str:

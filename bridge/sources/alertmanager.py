@@ -61,6 +61,7 @@ class Alertmanager:
             status=Status(given.status),
             severity=severity,
             at=_at(given, now),
+            said_at=now if given.status == "firing" else None,
             title=clip(" ".join(title.split()), TITLE_LIMIT),
             summary=clip(summary.strip(), TEXT_LIMIT) if summary != title else "",
             details=_details(notes),

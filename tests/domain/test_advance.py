@@ -149,6 +149,25 @@ def test_labels_do_not_grow_without_bound() -> None:
     assert len(final(alerts).labels) <= KEYS_LIMIT
 
 
+def test_what_was_declared_over_and_still_fires_is_reopened_although_it_is_dated_by_its_old_beginning() -> None:
+    first = alert(0, said_at=START)
+    over = alert(5, Status.RESOLVED)
+    again = alert(0, said_at=START + timedelta(minutes=9))
+    incident, changes = run([first, over, again])
+
+    assert changes == [Change.OPENED, Change.RESOLVED, Change.REOPENED]
+    assert incident is not None
+    assert incident.timeline[-1].text == "firing again, 4 min after it was resolved"
+    assert incident.first_seen == START
+
+
+def test_a_late_copy_of_the_firing_does_not_reopen() -> None:
+    over = [alert(0, said_at=START), alert(5, Status.RESOLVED)]
+    copy = alert(0, said_at=START + timedelta(minutes=5, seconds=30))
+
+    assert run([*over, copy])[1][-1] is Change.DUPLICATE
+
+
 def test_the_timeline_is_bounded_and_keeps_the_newest() -> None:
     flapping = [alert(i, Status.RESOLVED if i % 2 else Status.FIRING) for i in range(100)]
     incident = final(flapping)

@@ -447,3 +447,17 @@ def test_a_sample_is_proven_and_its_resolution_resolves_it(given_options: dict[s
     assert told[0].fingerprint == told[1].fingerprint
     assert [statement.at for statement in told] == [NOW, NOW]
     assert told[0].carriers == {"trace_id": "3fa1c97be02d4d6c8a5b7e10f2946d38"}
+
+
+def test_a_firing_alert_says_when_it_was_said_and_a_resolved_one_does_not() -> None:
+    now = datetime.now(UTC)
+    source = Alertmanager("am", AlertmanagerOptions.model_validate({"bearer_token": "t" * 20}))
+
+    def said(status: Status) -> datetime | None:
+        sample = source.sample(status, now)
+        parsed = source.parse(Request(headers=sample.headers, body=sample.body, received_at=now))
+        assert isinstance(parsed, list)
+        return parsed[0].said_at
+
+    assert said(Status.FIRING) == now
+    assert said(Status.RESOLVED) is None
