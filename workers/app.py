@@ -15,13 +15,17 @@ from redis.exceptions import RedisError
 from bridge import logs, wiring
 from bridge.pipeline.parts import Parts
 from bridge.pipeline.sweep import sweep
+from bridge.settings import ConfigError
 
 SWEEP_EVERY = 1.0
 
 log = structlog.get_logger(__name__)
 warnings.filterwarnings("ignore", category=SecurityWarning)  # as root it warns of pickle, which we never accept
-settings = wiring.load()
-app: Celery = wiring.celery(settings)
+try:
+    settings = wiring.load()
+    app: Celery = wiring.celery(settings)
+except ConfigError as error:
+    raise SystemExit(f"the config has mistakes:\n{error}") from error
 app.conf.update(worker_pool="threads", worker_concurrency=8, imports=["workers.tasks"])
 
 _stopping = threading.Event()
