@@ -32,7 +32,7 @@ def options(url: str, timeout: float) -> dict[str, Any]:
     Its own retries are off because a command repeated blindly may be done twice; ours are the sweep's.
     """
     tcp = {} if url.startswith("unix:") else {"socket_keepalive": True}
-    return {"socket_timeout": timeout, "socket_connect_timeout": timeout, "max_connections": 64, **tcp}
+    return {"socket_timeout": timeout, "socket_connect_timeout": timeout, "max_connections": 256, **tcp}
 
 
 def connect(url: str, *, timeout: float = 2.0) -> redis.Redis:
