@@ -1,0 +1,1 @@
+"""`python -m bench`: how fast the bridge is, as ratios against bare programs that run beside it."""
