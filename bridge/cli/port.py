@@ -28,7 +28,8 @@ def must_be_free(host: str, port: int, option: str) -> None:
     except OSError as error:
         advice = f"end what listens there, or choose another port with {option}" if listens(host, port) else ""
         advice = advice or "choose an address of this machine with --host, and a port above 1023"
-        raise Failure(f"can't listen on {host}:{port} ({error.strerror}): {advice}") from error
+        why = (error.strerror or str(error)).partition(" (while")[0]
+        raise Failure(f"can't listen on {host}:{port} ({why}): {advice}") from error
 
 
 def listens(host: str, port: int) -> bool:

@@ -57,10 +57,10 @@ def command(ctx: click.Context, demo: bool, sandbox_port: int, host: str, port: 
         os.environ.pop("REDIS_URL", None)  # what is tried must not meet what is real
     home = (data / here.DEMO if demo else data).absolute()
     os.environ |= {"ALERT_BRIDGE_DATA": str(home), "PORT": str(port)}
-    os.environ["ALERT_BRIDGE_CONFIG"] = str(config_path(os.environ).absolute())
     if sys.stderr.isatty():
         os.environ["ALERT_BRIDGE_CONSOLE"] = "1"  # log lines go through a pipe, but to a person
     settings = load.own()
+    os.environ["ALERT_BRIDGE_CONFIG"] = str(config_path(os.environ).absolute())
     try:
         with ExitStack() as stack:
             children = list(_store(settings, home, stack))
