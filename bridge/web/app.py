@@ -25,6 +25,7 @@ from bridge.ports import Request, Source
 from bridge.store.deadletters import DeadLetters
 from bridge.store.deliveries import Letter
 from bridge.store.keyspace import Keyspace, options
+from bridge.web.body import READ_WITHIN
 from bridge.web.hooks import Hooks
 from bridge.web.metrics import Gauges
 from bridge.web.writer import Writer
@@ -47,6 +48,7 @@ class Receiver:
     keyspace: Keyspace
     parts: Parts
     max_body: int = 1 << 20
+    read_within: float = READ_WITHIN
 
 
 def application(receiver: Receiver) -> Starlette:
@@ -57,7 +59,9 @@ def application(receiver: Receiver) -> Starlette:
     draining = asyncio.Event()
     writer = Writer(client, _ringer(receiver.parts.bell.ingest), receiver.keyspace.prefix)
     letters = DeadLetters(receiver.keyspace)
-    hooks = Hooks(receiver.sources, receiver.scrubber, writer, _keeper(letters, receiver.scrubber), receiver.max_body)
+    keep = _keeper(letters, receiver.scrubber)
+    limits = (receiver.max_body, receiver.read_within)
+    hooks = Hooks(receiver.sources, receiver.scrubber, writer, keep, *limits)
     gauges = Gauges(receiver.keyspace, list(receiver.parts.sinks), hooks.answers)
 
     @asynccontextmanager

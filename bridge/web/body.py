@@ -22,25 +22,20 @@ class Broken(Exception):
     """The body did not arrive whole, or is not what its Content-Encoding says."""
 
 
-async def read(receive: Receive, headers: dict[str, str], cap: int) -> bytes:
+async def read(receive: Receive, headers: dict[str, str], cap: int, within: float = READ_WITHIN) -> bytes:
     """Return the raw body, inflated if it came gzipped; raises TooLarge or Broken."""
     if int(headers.get("content-length") or 0) > cap:
         raise TooLarge
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    if message.get("more_body"):
-        try:
-            async with asyncio.timeout(READ_WITHIN):
-                body = await _rest(receive, body, cap)
-        except TimeoutError:
-            raise Broken(f"the body did not arrive within {READ_WITHIN:.0f} s") from None
-    if len(body) > cap:
-        raise TooLarge
+    try:
+        async with asyncio.timeout(within):
+            body = await _whole(receive, cap)
+    except TimeoutError:
+        raise Broken(f"the body did not arrive within {within:g} s") from None
     return _inflated(body, headers.get("content-encoding", "").strip().lower(), cap)
 
 
-async def _rest(receive: Receive, first: bytes, cap: int) -> bytes:
-    parts, size = [first], len(first)
+async def _whole(receive: Receive, cap: int) -> bytes:
+    parts, size = [], 0
     more = True
     while more:
         message = await receive()

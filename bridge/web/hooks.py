@@ -15,7 +15,7 @@ import structlog
 from bridge.enrich.scrub import Scrubber
 from bridge.pipeline.receive import receive as prove_and_parse
 from bridge.ports import Handshake, Ignored, Parsed, Request, Source, Unparseable, Unverified
-from bridge.web.body import Broken, Message, Receive, TooLarge, read
+from bridge.web.body import READ_WITHIN, Broken, Message, Receive, TooLarge, read
 from bridge.web.writer import NotStored, Writer
 
 Send = Callable[[Message], Awaitable[None]]
@@ -39,12 +39,14 @@ class Hooks:
         writer: Writer,
         keep: Callable[[str, Request, str], Awaitable[None]],
         max_body: int,
+        read_within: float = READ_WITHIN,
     ) -> None:
         self._sources = sources
         self._scrubber = scrubber
         self._writer = writer
         self._keep = keep
         self._max_body = max_body
+        self._read_within = read_within
         self.answers: Counter[tuple[str, int]] = Counter()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -67,7 +69,7 @@ class Hooks:
         if method != "POST":
             return 405, {"error": "webhooks are sent with POST"}
         try:
-            body = await read(receive, headers, self._max_body)
+            body = await read(receive, headers, self._max_body, self._read_within)
         except TooLarge:
             return 413, {"error": f"the body is larger than {self._max_body} bytes (receiver.max_body)"}
         except (Broken, ValueError) as error:
@@ -141,5 +143,7 @@ async def _respond(send: Send, status: int, answer: dict[str, object], trace: st
     ]
     if status == 503:
         headers.append((b"retry-after", str(RETRY_AFTER).encode()))
+    if status == 400:  # what is left of a body that came too slowly is not waited for
+        headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

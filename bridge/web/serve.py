@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import structlog
 from starlette.applications import Starlette
 
 from bridge import logs, wiring
+from bridge.settings import Settings
 from bridge.web.app import Receiver, application
+
+log = structlog.get_logger(__name__)
 
 
 def build() -> Starlette:
@@ -13,13 +17,17 @@ def build() -> Starlette:
     settings = wiring.load()
     logs.set_up(settings.log.level, settings.log.format)
     wiring.report_errors(settings)
-    return application(
-        Receiver(
-            sources=wiring.sources(settings),
-            scrubber=wiring.scrubber(settings),
-            redis_url=wiring.redis_url(settings),
-            keyspace=wiring.keyspace(settings),
-            parts=wiring.parts(settings, wiring.celery(settings)),
-            max_body=settings.receiver.max_body,
-        )
+    log.info("receiver_started", sources=sorted(settings.sources), destinations=sorted(settings.destinations))
+    return application(receiver(settings))
+
+
+def receiver(settings: Settings) -> Receiver:
+    """Return what the receiver needs, of a config; raises ConfigError without a store."""
+    return Receiver(
+        sources=wiring.sources(settings),
+        scrubber=wiring.scrubber(settings),
+        redis_url=wiring.redis_url(settings),
+        keyspace=wiring.keyspace(settings),
+        parts=wiring.parts(settings, wiring.celery(settings)),
+        max_body=settings.receiver.max_body,
     )
