@@ -46,7 +46,7 @@ class Handshake(msgspec.Struct, frozen=True):
     """A proven request that asks for a confirmation."""
 
     act: Callable[[], None]
-    """Does it (an outgoing call, a few seconds at most); raises OSError or httpx.HTTPError to have it retried."""
+    """Does it (an outgoing call, a few seconds at most); raises OSError to have it retried."""
     note: str
     """What is being confirmed, for the log."""
 

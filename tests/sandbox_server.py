@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -15,7 +16,7 @@ from bridge.sandbox.faults import droppable
 
 
 @contextmanager
-def running(app: ASGIApp, port: int = 0) -> Iterator[str]:
+def running(app: ASGIApp, port: int = 0, *, lifespan: Literal["on", "off"] = "off") -> Iterator[str]:
     """Serve the app on a loopback port (by default a free one) in a thread; yields "http://127.0.0.1:PORT".
 
     Faults of kind `drop` work. Requests still hanging at the end are cancelled. Usable at any fixture scope.
@@ -23,7 +24,7 @@ def running(app: ASGIApp, port: int = 0) -> Iterator[str]:
     listener = socket.socket()
     listener.bind(("127.0.0.1", port))
     config = uvicorn.Config(
-        droppable(app), lifespan="off", log_config=None, log_level="critical", timeout_graceful_shutdown=0, ws="none"
+        droppable(app), lifespan=lifespan, log_config=None, log_level="critical", timeout_graceful_shutdown=0, ws="none"
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

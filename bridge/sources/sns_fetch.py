@@ -85,10 +85,19 @@ def _get(url: str) -> Iterator[httpx.Response]:
 
 
 def confirm(url: str) -> None:
-    """Visit a SubscribeURL that `Hosts.may_confirm` allowed; raises OSError or httpx.HTTPError to be retried."""
-    with _get(url) as answer:
-        if answer.status_code != 200:
-            raise OSError(f"SNS answered {answer.status_code} to the confirmation; it will be asked again")
+    """Visit a SubscribeURL that `Hosts.may_confirm` allowed; raises OSError to be retried."""
+    import httpx
+
+    try:
+        with _get(url) as answer:
+            status = answer.status_code
+    except httpx.HTTPError as error:
+        raise OSError(
+            f"SNS can't be reached to confirm ({type(error).__name__}: {error}): let this host reach it; "
+            "it will ask again"
+        ) from error
+    if status != 200:
+        raise OSError(f"SNS answered {status} to the confirmation; it will be asked again")
 
 
 def _fetch(url: str) -> bytes:

@@ -23,6 +23,11 @@ Answer = tuple[int, dict[str, object]]
 
 RETRY_AFTER = 5
 """Seconds a sender is asked to wait when nothing could be stored."""
+_ALSO = {
+    400: [(b"connection", b"close")],  # what is left of a body that came too slowly is not waited for
+    405: [(b"allow", b"POST")],
+    503: [(b"retry-after", str(RETRY_AFTER).encode())],
+}
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _TRACE_ID = re.compile(r"[0-9A-Za-z_.:-]{1,64}")
 
@@ -141,9 +146,6 @@ async def _respond(send: Send, status: int, answer: dict[str, object], trace: st
         (b"content-length", str(len(body)).encode()),
         (b"x-trace-id", trace.encode()),
     ]
-    if status == 503:
-        headers.append((b"retry-after", str(RETRY_AFTER).encode()))
-    if status == 400:  # what is left of a body that came too slowly is not waited for
-        headers.append((b"connection", b"close"))
+    headers += _ALSO.get(status, [])
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,40 @@
+"""The way into the inbox: what comes at the same time shares one write."""
+
+from __future__ import annotations
+
+import asyncio
+
+import httpx
+
+from bridge.ports import Sample
+from tests.web.conftest import Receiving
+
+
+def test_many_requests_at_once_share_writes_and_rings(receiver: Receiving) -> None:
+    samples = [receiver.sample("alertmanager") for _ in range(200)]
+    receiver.post("alertmanager")  # the connections to store and broker are there
+    receiver.keyspace.client.config_resetstat()
+    statuses = asyncio.run(post_all(receiver, samples))
+
+    assert statuses == {202}
+    calls = receiver.keyspace.client.info("commandstats")
+    assert calls["cmdstat_xadd"]["calls"] == 200
+    assert calls["cmdstat_set"]["calls"] < 100, "each write ends with one look at whether to ring"
+
+
+async def post_all(receiver: Receiving, samples: list[Sample]) -> set[int]:
+    limits = httpx.Limits(max_connections=100)
+    async with httpx.AsyncClient(limits=limits, timeout=20, trust_env=False) as client:
+        url = f"{receiver.url}/hooks/alertmanager"
+        answers = await asyncio.gather(*(client.post(url, content=s.body, headers=s.headers) for s in samples))
+    return {answer.status_code for answer in answers}
+
+
+def test_the_bell_is_rung_once_for_many(receiver: Receiving) -> None:
+    for _ in range(5):
+        receiver.post("alertmanager")
+
+    queued = receiver.keyspace.client.keys("*celery*bridge*")
+    assert [receiver.keyspace.client.llen(key) for key in queued if receiver.keyspace.client.type(key) == b"list"] == [
+        1
+    ]
