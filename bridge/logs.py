@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sys
 from collections.abc import MutableMapping
 from typing import Any, Literal
 
+import msgspec
 import structlog
 
 Format = Literal["json", "console", "auto"]
@@ -27,18 +29,39 @@ def set_up(level: str = "info", form: Format = "auto") -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     last: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if console else structlog.processors.JSONRenderer()
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        if console
+        else structlog.processors.JSONRenderer(_text)
     )
     number = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
-        processors=[*shared, structlog.processors.dict_tracebacks, last],
+        processors=[*shared, _tracebacks, last if console else _line],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=(
+            structlog.PrintLoggerFactory(sys.stderr) if console else structlog.BytesLoggerFactory(sys.stderr.buffer)
+        ),
         cache_logger_on_first_use=True,
     )
     foreign = logging.StreamHandler(sys.stderr)
     foreign.setFormatter(structlog.stdlib.ProcessorFormatter(processors=[_plain, last], foreign_pre_chain=shared))
     logging.basicConfig(handlers=[foreign], level=max(number, logging.WARNING), force=True)
+
+
+_tracebacks = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+"""Without local variables, which hold tokens and what was not yet scrubbed."""
+_encode = msgspec.json.Encoder(enc_hook=repr).encode
+
+
+def _line(_: Any, __: str, event: MutableMapping[str, Any]) -> bytes:
+    """Render our own events: one line for each request and alert, so this is on the hot path."""
+    try:
+        return _encode(event)
+    except (UnicodeEncodeError, OverflowError):  # half a surrogate pair, a huge number: a line must never fail
+        return json.dumps(event, default=repr).encode()
+
+
+def _text(event: MutableMapping[str, Any], **_: Any) -> str:
+    return _line(None, "", event).decode()
 
 
 def _without_nothing(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
