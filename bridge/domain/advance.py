@@ -48,11 +48,12 @@ def _fires_after_all(incident: Incident | None, alert: Alert) -> bool:
     """Return whether a sender says that a problem fires which it had declared over, dated by its old beginning.
 
     Alertmanager declares an alert over when Prometheus is silent for some minutes; once Prometheus is heard again, the
-    alert comes back as if it had never been away. The minute is for the clocks of its peers.
+    alert comes back as if it had never been away. The minute is for the clocks of its peers. What began after the
+    resolution keeps its own beginning: it may be said minutes later (`group_interval`), when it is over again.
     """
     if incident is None or incident.open or alert.status is not Status.FIRING or alert.said_at is None:
         return False
-    return alert.said_at > incident.stated_at + CLOCKS
+    return alert.at <= incident.stated_at < alert.said_at - CLOCKS
 
 
 def _begin(alert: Alert) -> tuple[Incident | None, Change]:

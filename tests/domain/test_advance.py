@@ -168,6 +168,18 @@ def test_a_late_copy_of_the_firing_does_not_reopen() -> None:
     assert run([*over, copy])[1][-1] is Change.DUPLICATE
 
 
+def test_what_began_after_the_resolution_keeps_its_own_beginning_however_late_it_is_said() -> None:
+    over = [alert(0, said_at=START), alert(5, Status.RESOLVED)]
+    again = alert(10, said_at=START + timedelta(minutes=15))
+    incident, changes = run([*over, again])
+
+    assert changes[-1] is Change.REOPENED
+    assert incident is not None
+    assert incident.fired_at == START + timedelta(minutes=10)
+    assert incident.timeline[-1].text == "firing again, 5 min after it was resolved"
+    assert final([*over, again, alert(12, Status.RESOLVED)]).status is Status.RESOLVED
+
+
 def test_the_timeline_is_bounded_and_keeps_the_newest() -> None:
     flapping = [alert(i, Status.RESOLVED if i % 2 else Status.FIRING) for i in range(100)]
     incident = final(flapping)
