@@ -30,8 +30,10 @@ def deliveries(keyspace: Keyspace) -> Deliveries:
     return Deliveries(keyspace)
 
 
-def commit(keyspace: Keyspace, *dues: Due, revision: int = 0) -> list[str]:
+def commit(keyspace: Keyspace, *dues: Due) -> list[str]:
     incident, _ = advance(None, alert(), set(), timedelta(hours=24))
+    known = Incidents(keyspace).find(F)
+    revision = known.revision if known else 0
     item = Item(fingerprint=F, revision=revision, incident=incident, dues=list(dues), event_ids=[])
     conflicts, rings = Incidents(keyspace).commit([item], [], {}, START)
     assert not conflicts
@@ -65,7 +67,7 @@ def test_what_is_due_later_is_not_taken_before(keyspace: Keyspace, deliveries: D
 def test_a_change_during_a_delivery_is_delivered_after_it(keyspace: Keyspace, deliveries: Deliveries) -> None:
     commit(keyspace, Due("oncall", NOW))
     (lease,) = take(deliveries)
-    commit(keyspace, Due("oncall", NOW), revision=1)
+    commit(keyspace, Due("oncall", NOW))
     assert take(deliveries) == []
 
     assert deliveries.settle(lease, DONE, START) == (True, ["oncall"])
@@ -86,6 +88,52 @@ def test_a_lapsed_lease_leaves_doubt_and_its_holder_can_settle_no_more(
     assert deliveries.settle(first, DONE, START) == (False, [])
     assert deliveries.due("oncall") == 1
     assert deliveries.settle(second, DONE, START)[0]
+
+
+def test_a_change_after_a_lease_lapsed_is_not_lost_when_its_holder_settles_late(
+    keyspace: Keyspace, deliveries: Deliveries
+) -> None:
+    commit(keyspace, Due("oncall", NOW))
+    (paused,) = take(deliveries, lease=timedelta(milliseconds=1))
+    time.sleep(0.01)
+    commit(keyspace, Due("oncall", NOW))
+
+    assert deliveries.settle(paused, DONE, START)[0]
+    assert len(take(deliveries)) == 1
+
+
+def test_what_was_decided_before_a_first_attempt_began_is_decided_anew(
+    keyspace: Keyspace, deliveries: Deliveries
+) -> None:
+    """Or a resolution that was read as "nobody knows of it yet, tell nobody" would never be told."""
+    commit(keyspace, Due("oncall", NOW))
+    read = Incidents(keyspace).find(F)
+    assert read is not None
+    (lease,) = take(deliveries)
+    stale = Item(fingerprint=F, revision=read.revision, incident=read.incident, dues=[], event_ids=[])
+    assert Incidents(keyspace).commit([stale], [], {}, START)[0] == {0}
+
+    read = Incidents(keyspace).find(F)
+    assert read is not None
+    assert read.attempted == {"oncall"}
+    deliveries.settle(lease, Settlement(outcome=Settled.RETRY), START)
+    assert take(deliveries)
+    fresh = Item(fingerprint=F, revision=read.revision, incident=read.incident, dues=[], event_ids=[])
+    assert Incidents(keyspace).commit([fresh], [], {}, START)[0] == set(), "a later attempt is no news"
+
+
+def test_doubt_goes_back_to_the_first_attempt_whose_outcome_is_unknown(
+    keyspace: Keyspace, deliveries: Deliveries
+) -> None:
+    commit(keyspace, Due("oncall", NOW))
+    (lease,) = take(deliveries)
+    deliveries.settle(lease, Settlement(outcome=Settled.UNKNOWN, doubt=Doubt.SET), START)
+    (first,) = take(deliveries)
+    time.sleep(0.01)
+    deliveries.settle(first, Settlement(outcome=Settled.UNKNOWN, doubt=Doubt.SET), START)
+
+    (second,) = take(deliveries)
+    assert second.doubt == first.doubt
 
 
 def test_doubt_stays_until_it_is_cleared(keyspace: Keyspace, deliveries: Deliveries) -> None:
@@ -109,7 +157,7 @@ def test_a_new_change_does_not_shorten_a_backoff(keyspace: Keyspace, deliveries:
     commit(keyspace, Due("oncall", NOW))
     (lease,) = take(deliveries)
     deliveries.settle(lease, Settlement(outcome=Settled.RETRY, delay=timedelta(hours=1)), START)
-    commit(keyspace, Due("oncall", NOW), revision=1)
+    commit(keyspace, Due("oncall", NOW))
 
     assert take(deliveries) == []
 

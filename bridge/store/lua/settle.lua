@@ -23,7 +23,7 @@ if relinked then  -- the others are to show where this one is
 end
 
 if doubt == 'clear' then a.doubt = 0
-elseif doubt == 'set' then a.doubt = a.began end
+elseif doubt == 'set' and a.doubt == 0 then a.doubt = a.began end
 a.lease = 0
 local wanted = tonumber(redis.call('HGET', key, 'w:' .. destination) or 'inf')
 redis.call('HDEL', key, 'w:' .. destination)

@@ -14,7 +14,12 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', 0, li
   if #fields == 0 then
     redis.call('ZREM', due, id)  -- closed so long ago that it was forgotten
   else
-    local a = attempt(key, destination) or {attempts = 0, lease = 0, began = 0, doubt = 0}
+    local a = attempt(key, destination)
+    if not a then
+      a = {attempts = 0, lease = 0, began = 0, doubt = 0}
+      -- Whoever read the incident before this decided as if the destination knew of nothing: let him read anew.
+      if redis.call('HEXISTS', key, 'r:' .. destination) == 0 then redis.call('HINCRBY', key, 'v', 1) end
+    end
     -- A lease that lapsed without a settlement: nobody knows what that attempt did.
     if a.lease > 0 and a.doubt == 0 then a.doubt = a.began end
     local lapsed = a.lease

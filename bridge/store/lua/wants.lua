@@ -26,10 +26,11 @@ local function keep(key, destination, a)
     string.format('%s:%d:%d:%d:%d', a.token, a.attempts, a.lease, a.began, a.doubt))
 end
 
--- Notes that a destination is to hear of an incident at a time; while somebody holds the lease it waits for him.
+-- Notes that a destination is to hear of an incident at a time; while an attempt is not settled it waits for that,
+-- also past the end of its lease: as long as nobody took over, its holder may still settle it.
 local function want(key, id, destination, at)
   local a = attempt(key, destination)
-  if a and a.lease > now then
+  if a and a.lease > 0 then
     local known = tonumber(redis.call('HGET', key, 'w:' .. destination) or 'inf')
     if at < known then redis.call('HSET', key, 'w:' .. destination, string.format('%d', at)) end
   elseif a then
