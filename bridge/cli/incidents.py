@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, tzinfo
 
 import click
+import msgspec
 from redis.exceptions import RedisError
 
 from bridge import wiring
 from bridge.cli import Failure, Unreachable, load
 from bridge.cli.table import output_option, show
 from bridge.domain.words import clip
+from bridge.pipeline.story import Told, story
+from bridge.settings import Settings
+from bridge.store.deliveries import Deliveries
 from bridge.store.incidents import Incidents, Record
 
 
 @click.command("incidents")
 @click.argument("incident", required=False, metavar="[ID]")
 @click.option("--all", "closed", is_flag=True, help="Resolved ones too.")
+@click.option("--why", is_flag=True, help="Of one: every decision about it, in order.")
 @output_option
-def command(incident: str | None, closed: bool, output: str) -> None:  # noqa: FBT001 - a flag
-    """List open incidents, the newest first; or show one, with its history and where it was told."""
+def command(incident: str | None, closed: bool, why: bool, output: str) -> None:  # noqa: FBT001 - flags
+    """List open incidents, the newest first; or show one, with its history and where it was told.
+
+    With --why: why it was sent, merged, held back or dropped, step by step.
+    """
+    if why and incident is None:
+        raise click.UsageError("--why explains one incident: name it, as in `alert-bridge incidents ID --why`")
     settings = load.settings()
-    store = Incidents(wiring.keyspace(settings))
+    keys = wiring.keyspace(settings)
+    store = Incidents(keys)
     try:
         if incident is None:
             found = [r for r in store.each() if r.incident.count and (closed or r.incident.open)]
@@ -29,11 +41,33 @@ def command(incident: str | None, closed: bool, output: str) -> None:  # noqa: F
             show([_row(r, settings.timezone) for r in found], output, "No open incidents.")
             return
         record = store.find(incident)
+        told = _why(record, Deliveries(keys), settings) if why and record else []
     except RedisError as error:
         raise Unreachable(f"the store does not answer: {error}\nStart the bridge, or set REDIS_URL.") from error
     if record is None:
         raise Failure(f"there is no incident {incident}; `alert-bridge incidents --all` lists them")
-    _story(record, settings.timezone, output)
+    if why:
+        _tell(record, told, settings.timezone, output)
+    else:
+        _show(record, settings.timezone, output)
+
+
+def _why(record: Record, deliveries: Deliveries, settings: Settings) -> list[Told]:
+    waiting = deliveries.waiting(record.incident.id, list(settings.destinations))
+    return story(record, waiting, settings.timezone)
+
+
+def _tell(record: Record, told: Sequence[Told], timezone: tzinfo, output: str) -> None:
+    if output == "json":
+        show([msgspec.to_builtins(one) | {"at": one.at and _time(one.at, timezone)} for one in told], output, "")
+        return
+    i = record.incident
+    click.echo(f"{i.id}  {i.status}, {i.severity}, heard {i.count} times: {clip(i.title, 80)}\n")
+    if not record.chain:
+        click.echo("Its decisions are not known: it was opened before the bridge kept them.", err=True)
+    for one in told:
+        when = one.at.astimezone(timezone).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] if one.at else "now".ljust(23)
+        click.echo(f"{when}  {f'{one.destination}: ' if one.destination else ''}{one.text}")
 
 
 def _row(record: Record, timezone: tzinfo) -> dict[str, object]:
@@ -50,7 +84,7 @@ def _row(record: Record, timezone: tzinfo) -> dict[str, object]:
     }
 
 
-def _story(record: Record, timezone: tzinfo, output: str) -> None:
+def _show(record: Record, timezone: tzinfo, output: str) -> None:
     i = record.incident
     facts = _row(record, timezone) | {
         "environment": i.environment,

@@ -22,6 +22,7 @@ __all__ = [
     "destinations_for",
     "due_at",
     "labels_of",
+    "matching",
     "parse_matchers",
 ]
 
@@ -83,6 +84,11 @@ def decide(routes: Sequence[Route], labels: Mapping[str, str]) -> Decision:
     asked = routes[: next(final, len(routes)) + 1]
     verdicts = tuple(Verdict(i, i in matching, _why(i, route, labels)) for i, route in enumerate(asked))
     return Decision(destinations_for(routes, labels), verdicts)
+
+
+def matching(routes: Sequence[Route], labels: Mapping[str, str]) -> tuple[int, ...]:
+    """Return the places of the routes that these labels take, from 0."""
+    return tuple(index for index, _ in _matching(routes, labels))
 
 
 def labels_of(incident: Incident) -> dict[str, str]:

@@ -6,11 +6,13 @@ import random
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
+import msgspec
 import structlog
 
 from bridge.domain.alert import Link
 from bridge.domain.routing import due_at
 from bridge.pipeline.parts import Parts, ring
+from bridge.pipeline.steps import of_attempt
 from bridge.ports import Delivery, Receipt, Rejected, RetryAt, Sink, Unknown
 from bridge.store.deliveries import Doubt, Lease, Settled, Settlement
 
@@ -37,7 +39,9 @@ def deliver(parts: Parts, destination: str) -> int:
 
 def _serve(parts: Parts, lease: Lease, now: datetime) -> None:
     settlement = _attempt(parts, lease, now)
-    settled, rings = parts.deliveries.settle(lease, settlement, now)
+    fallback = parts.fallbacks.get(lease.destination, "")
+    steps = of_attempt(lease, settlement, now)
+    settled, rings = parts.deliveries.settle(lease, settlement, now, tuple(steps), fallback)
     level = "warning" if settlement.outcome in (Settled.DEAD, Settled.UNKNOWN) else "info"
     getattr(log, level)(
         "delivered" if settlement.outcome is Settled.DONE else f"delivery_{settlement.outcome}",
@@ -59,6 +63,7 @@ def _attempt(parts: Parts, lease: Lease, now: datetime) -> Settlement:
     if wait := _not_yet(parts, sink, lease, now):
         return wait
     delivery = _delivery(parts, lease, lease.receipts.get(lease.destination), now)
+    found = None
     if lease.doubt is not None:
         try:
             found = sink.find(delivery)
@@ -68,6 +73,10 @@ def _attempt(parts: Parts, lease: Lease, now: datetime) -> Settlement:
         if found is None and delivery.receipt is None and not lease.incident.open:
             return Settlement(outcome=Settled.DONE, reason="resolved before it was told anywhere")
         delivery = _delivery(parts, lease, found or delivery.receipt, now)
+    return msgspec.structs.replace(_sync(sink, lease, delivery), found=found is not None)
+
+
+def _sync(sink: Sink, lease: Lease, delivery: Delivery) -> Settlement:
     try:
         return Settlement(outcome=Settled.DONE, receipt=sink.sync(delivery))
     except Rejected as problem:
@@ -92,6 +101,8 @@ def _not_yet(parts: Parts, sink: Sink, lease: Lease, now: datetime) -> Settlemen
             reason = "its worker is gone: waiting until the vendor shows what it did"
             return Settlement(outcome=Settled.WAIT, delay=remaining, doubt=Doubt.KEEP, reason=reason)
     if lease.destination in lease.receipts or lease.doubt is not None:
+        return None
+    if lease.standing_in and lease.incident.open:
         return None
     when = due_at(parts.thresholds[lease.destination], lease.incident, now)
     if when is None:

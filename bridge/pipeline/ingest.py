@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -13,7 +13,9 @@ from bridge.domain.advance import advance
 from bridge.domain.alert import Alert
 from bridge.domain.incident import Change, Incident
 from bridge.domain.routing import destinations_for, due_at, labels_of
+from bridge.pipeline import steps
 from bridge.pipeline.parts import Parts, ring
+from bridge.store.chain import Repeated, Step
 from bridge.store.inbox import Taken
 from bridge.store.incidents import Due, Item, Record
 
@@ -34,6 +36,8 @@ class _Fold(msgspec.Struct):
     incident: Incident | None
     changes: list[tuple[Change, str]]
     event_ids: list[str]
+    steps: list[Step] = []
+    """For the incident's chain of decisions."""
     left: bool = False
     """True when alerts remain for the next round: one commit can't write two incidents of one problem."""
 
@@ -53,10 +57,10 @@ def ingest(parts: Parts, batch: int = BATCH) -> int:
 
 def _round(parts: Parts, taken: Sequence[Taken], now: datetime) -> list[Taken]:
     """Commit what can be committed and return what is left to do."""
-    by_problem: dict[str, list[tuple[Alert, str]]] = {}
+    by_problem: dict[str, list[tuple[Alert, Taken]]] = {}
     for one in taken:
         for alert in one.alerts:
-            by_problem.setdefault(alert.fingerprint, []).append((alert, one.trace))
+            by_problem.setdefault(alert.fingerprint, []).append((alert, one))
     event_ids = list({a.event_id for one in taken for a in one.alerts})
     records, seen = parts.incidents.load(list(by_problem), event_ids, now) if event_ids else ({}, set())
     folds = {f: _fold(parts, records.get(f), alerts, seen) for f, alerts in by_problem.items()}
@@ -66,7 +70,7 @@ def _round(parts: Parts, taken: Sequence[Taken], now: datetime) -> list[Taken]:
         for one in taken
         if not any(folds[a.fingerprint].left for a in one.alerts)
     ]
-    items = [_item(parts, f, fold, by_problem[f][-1][1], now) for f, fold in folds.items()]
+    items = [_item(parts, f, fold, by_problem[f][-1][1].trace, now) for f, fold in folds.items()]
     conflicts, rings = parts.incidents.commit(items, entries, _counts(folds, taken), now)
     ring(parts, rings)
     again = {f for f, fold in folds.items() if fold.left or index[f] in conflicts}
@@ -74,15 +78,17 @@ def _round(parts: Parts, taken: Sequence[Taken], now: datetime) -> list[Taken]:
     return [one for one in taken if any(a.fingerprint in again for a in one.alerts)]
 
 
-def _fold(parts: Parts, record: Record | None, alerts: Sequence[tuple[Alert, str]], seen: set[str]) -> _Fold:
+def _fold(parts: Parts, record: Record | None, alerts: Sequence[tuple[Alert, Taken]], seen: set[str]) -> _Fold:
     fold = _Fold(record, record.incident if record else None, [], [])
-    for alert, trace in alerts:
+    for alert, one in alerts:
         after, change = advance(fold.incident, alert, seen, parts.reopen_within)
         if change is Change.RECURRED and fold.incident is not (record.incident if record else None):
             fold.left = True
             break
         fold.incident = after
-        fold.changes.append((change, trace))
+        fold.changes.append((change, one.trace))
+        if after is not None and change in steps.MARKS:
+            fold.steps.append(steps.of_change(change, alert, after, one.accepted_at, one.trace))
         if change is not Change.DUPLICATE:
             seen.add(alert.event_id)
             fold.event_ids.append(alert.event_id)
@@ -92,6 +98,7 @@ def _fold(parts: Parts, record: Record | None, alerts: Sequence[tuple[Alert, str
 def _item(parts: Parts, fingerprint: str, fold: _Fold, trace: str, now: datetime) -> Item:
     before = fold.record.incident if fold.record else None
     changed = fold.incident is not before
+    repeated = [trace for change, trace in fold.changes if change is Change.DUPLICATE]
     return Item(
         fingerprint=fingerprint,
         revision=fold.record.revision if fold.record else 0,
@@ -99,20 +106,41 @@ def _item(parts: Parts, fingerprint: str, fold: _Fold, trace: str, now: datetime
         dues=_dues(parts, fold, fold.incident, now) if changed and fold.incident else [],
         event_ids=fold.event_ids,
         trace=trace,
+        steps=[*fold.steps, *_routed(parts, fold, now)],
+        repeated=Repeated(len(repeated), now, repeated[-1]) if repeated else None,
     )
+
+
+def _routed(parts: Parts, fold: _Fold, now: datetime) -> Iterator[Step]:
+    """Yield where the incident goes, when that was decided anew, and what holds it back from there."""
+    before, incident = fold.record.incident if fold.record else None, fold.incident
+    if incident is None or not incident.open or incident is before:
+        return
+    anew = steps.routed_anew(parts.routes, before, incident)
+    if anew:
+        yield steps.of_routes(parts.routes, incident, now)
+    if not anew and not fold.steps:
+        return
+    told = _told(fold, incident)
+    for destination in destinations_for(parts.routes, labels_of(incident)):
+        if destination in parts.thresholds and destination not in told:
+            gate = steps.of_threshold(destination, parts.thresholds[destination], incident, now)
+            yield from [gate] if gate else []
 
 
 def _dues(parts: Parts, fold: _Fold, incident: Incident, now: datetime) -> list[Due]:
     """Return which destinations are to hear of the incident as it is now, and when."""
-    same = fold.record is not None and fold.record.incident.number == incident.number
-    told = {*fold.record.receipts, *fold.record.attempted} if fold.record and same else set()
+    told = _told(fold, incident)
+    rejected = fold.record.rejected if fold.record else frozenset()
     telling = any(change.worth_telling for change, _ in fold.changes)
     routed = destinations_for(parts.routes, labels_of(incident))
     dues = []
     for destination in dict.fromkeys([*routed, *sorted(told)]):
         if destination not in parts.sinks:
             continue
-        if destination not in told:
+        if destination in rejected and not telling:
+            delay = None
+        elif destination not in told:
             when = due_at(parts.thresholds[destination], incident, now)
             delay = None if when is None else max(when - now, timedelta())
         elif telling:
@@ -122,6 +150,14 @@ def _dues(parts: Parts, fold: _Fold, incident: Incident, now: datetime) -> list[
         if delay is not None:
             dues.append(Due(destination, delay or -HEAD_START * incident.severity.rank))
     return dues
+
+
+def _told(fold: _Fold, incident: Incident) -> set[str]:
+    """Return the destinations that know of the incident already, or are on the way to."""
+    record = fold.record
+    if record is None or record.incident.number != incident.number:
+        return set()
+    return {*record.receipts, *record.attempted, *record.standing_in}
 
 
 def _counts(folds: dict[str, _Fold], taken: Sequence[Taken]) -> dict[str, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
@@ -37,6 +37,8 @@ class Parts:
     routes: Sequence[Route]
     thresholds: Mapping[str, Threshold]
     links: Links
+    fallbacks: Mapping[str, str] = field(default_factory=dict)
+    """Destination → the one that hears of what it refused."""
     reopen_within: timedelta = timedelta(hours=24)
     repeat_every: timedelta = timedelta(seconds=10)
     """How often at the most a mere repeat edits a message."""

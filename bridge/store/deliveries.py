@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import cast
 
 import msgspec
 
 from bridge.domain.alert import from_epoch
 from bridge.domain.incident import Incident
 from bridge.ports import Receipt
+from bridge.store.chain import Step
 from bridge.store.incidents import decode_incident, decode_receipt, encode, receipts_of
 from bridge.store.keyspace import Keyspace, at, pairs
 
@@ -55,6 +57,8 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
     receipts: dict[str, Receipt]
     previous: Receipt | None
     """This destination's receipt of the incident before."""
+    standing_in: str = ""
+    """The destination that refused it and whose fallback this one is."""
 
 
 class Settlement(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +70,8 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     receipt: Receipt | None = None
     reason: str = ""
     blocked: bool = False
+    found: bool = False
+    """True when the look-up after an interruption found something outside."""
 
 
 class Letter(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +85,32 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int = 0
     body: str = ""
     """Of a request: its scrubbed body, clipped."""
+    last: datetime | None = None
+    """When it was refused, or came, last; `at` is the first time."""
+    headers: dict[str, str] = {}
+    """Of a request: its headers, scrubbed."""
+    cut: bool = False
+    """True when the body is not whole, so that it can't be parsed again."""
+    replayed: datetime | None = None
+    """When somebody asked for it to be tried again; None once that was refused."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in lists and commands: unique among letters."""
+        return f"{self.id}@{self.destination}" if self.destination else self.id
+
+
+decode_letter = msgspec.msgpack.Decoder(Letter).decode
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """A delivery that is due, now or later."""
+
+    due: datetime
+    blocked_for: timedelta | None
+    """How long the whole destination is left alone; None when it is served."""
+    blocked_by: str
+    """Why, in the vendor's words."""
 
 
 class Deliveries:
@@ -93,8 +125,13 @@ class Deliveries:
         now, taken = self._keys.run("take_due", destination, limit, ms)
         return at(now), [_lease(destination, *row) for row in taken]
 
-    def settle(self, lease: Lease, settlement: Settlement, now: datetime) -> tuple[bool, list[str]]:
-        """Record what became of an attempt; returns False if the lease was lost, and the destinations to ring."""
+    def settle(
+        self, lease: Lease, settlement: Settlement, now: datetime, steps: Sequence[Step] = (), fallback: str = ""
+    ) -> tuple[bool, list[str]]:
+        """Record what became of an attempt; returns False if the lease was lost, and the destinations to ring.
+
+        `steps` go into the incident's chain; `fallback` is to hear of it when this was a refusal, the first one.
+        """
         old, new = lease.receipts.get(lease.destination), settlement.receipt
         relinked = new is not None and new.link != (old.link if old else None)
         settled, rings = self._keys.run(
@@ -107,8 +144,11 @@ class Deliveries:
             settlement.doubt,
             encode(new) if new else b"",
             int(relinked),
-            _letter(lease, settlement, now),
+            self._letter(lease, settlement, now),
             int(settlement.blocked),
+            fallback,
+            " ".join(settlement.reason.split()),
+            *(step.line() for step in steps),
         )
         return bool(settled), [r.decode() for r in rings]
 
@@ -117,23 +157,42 @@ class Deliveries:
         ms = int(lease.total_seconds() * 1000)
         return [name.decode() for name in self._keys.run("sweep", ms, *destinations)]
 
+    def waiting(self, incident_id: str, destinations: Sequence[str]) -> dict[str, Waiting]:
+        """Return where an incident waits to be told, until when, and what holds up the whole destination."""
+        pipe = self._keys.client.pipeline(transaction=False)
+        for name in destinations:
+            pipe.zscore(self._keys.key(f"due:{name}"), incident_id)
+            pipe.get(self._keys.key(f"probe:{name}"))
+            pipe.pttl(self._keys.key(f"hold:{name}"))
+        found = pipe.execute()
+        rows = zip(destinations, found[::3], found[1::3], found[2::3], strict=True)
+        return {name: _waiting(due, probe or b"", hold) for name, due, probe, hold in rows if due is not None}
+
     def due(self, destination: str) -> int:
         """Return how many deliveries wait for a destination, due or not yet."""
         return int(self._keys.client.zcard(self._keys.key(f"due:{destination}")))
 
-
-def _letter(lease: Lease, settlement: Settlement, now: datetime) -> bytes:
-    if settlement.outcome is not Settled.DEAD:
-        return b""
-    return encode(
-        Letter(
+    def _letter(self, lease: Lease, settlement: Settlement, now: datetime) -> bytes:
+        """Return the dead letter of a refusal; one that is there already has its attempts counted in."""
+        if settlement.outcome is not Settled.DEAD:
+            return b""
+        name = f"{lease.id}@{lease.destination}"
+        known = cast("bytes | None", self._keys.client.hget(self._keys.key("dead"), name))
+        before = decode_letter(known) if known else None
+        letter = Letter(
             id=lease.id,
             destination=lease.destination,
             reason=settlement.reason,
-            at=now,
-            attempts=lease.attempts + 1,
+            at=before.at if before else now,
+            attempts=(before.attempts if before else 0) + lease.attempts + 1,
+            last=now,
         )
-    )
+        return encode(letter)
+
+
+def _waiting(due: float, probe: bytes, hold_ms: int) -> Waiting:
+    blocked = timedelta(milliseconds=hold_ms) if hold_ms > 0 else None
+    return Waiting(from_epoch(due / 1000), blocked, probe.decode().partition("|")[2])
 
 
 def _lease(
@@ -158,4 +217,5 @@ def _lease(
         incident=decode_incident(fields["i"]),
         receipts=receipts_of(fields),
         previous=decode_receipt(before) if before else None,
+        standing_in=fields.get(f"f:{destination}", b"").decode(),
     )

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from bridge.domain.alert import Alert
+from bridge.domain.alert import Alert, from_epoch
 from bridge.store.keyspace import Keyspace, at
 
 ABANDONED = timedelta(seconds=30)
@@ -26,6 +26,11 @@ class Taken(msgspec.Struct, frozen=True):
     alerts: list[Alert]
     trace: str
     """Trace id of the request itself, for log lines."""
+
+    @property
+    def accepted_at(self) -> datetime:
+        """When the store took it: the first half of the entry's id."""
+        return from_epoch(int(self.entry.partition(b"-")[0]) / 1000)
 
 
 def body_of(alerts: list[Alert]) -> bytes:

@@ -10,6 +10,7 @@ import msgspec
 
 from bridge.domain.incident import Incident
 from bridge.ports import Receipt
+from bridge.store.chain import Repeated, Step, chain_of, packed, repeated_of
 from bridge.store.keyspace import Keyspace
 
 SEEN_DAYS = 2
@@ -28,6 +29,22 @@ class Record(msgspec.Struct, frozen=True):
     receipts: dict[str, Receipt]
     attempted: frozenset[str]
     """Destinations with an attempt under way or waiting to be repeated."""
+    rejected: frozenset[str] = frozenset()
+    """Destinations that refused it for good: mere repeats don't make it due there again."""
+    standing_in: frozenset[str] = frozenset()
+    """Destinations that hear of it because another one, whose `fallback` they are, refused it."""
+    trail: tuple[bytes, bytes, bytes] = (b"", b"", b"")
+    """The chain of decisions and the duplicates, as stored; read them as `chain` and `duplicates`."""
+
+    @property
+    def chain(self) -> tuple[Step, ...]:
+        """What was decided about the incident, oldest first."""
+        return chain_of(self.trail[0])
+
+    @property
+    def duplicates(self) -> Repeated | None:
+        """Statements that came again after they had been counted; None if there were none."""
+        return repeated_of(self.trail[1], self.trail[2])
 
 
 class Due(msgspec.Struct, frozen=True):
@@ -49,6 +66,10 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     event_ids: list[str]
     trace: str = ""
     """Trace id of the newest request that told of it, for the log lines of its deliveries."""
+    steps: list[Step] = []
+    """What is added to the chain of decisions."""
+    repeated: Repeated | None = None
+    """Duplicates in this batch."""
 
 
 class Incidents:
@@ -124,7 +145,9 @@ class Incidents:
         dues = [(d.destination, int(d.delay.total_seconds() * 1000)) for d in item.dues]
         number = incident.number if incident else 0
         ids = item.event_ids
-        return (item.fingerprint, number, item.revision, ttl, dues, ids, self._retention, item.trace)
+        lines = [step.line() for step in item.steps]
+        repeated = packed(item.repeated) if item.repeated else (0,)
+        return (item.fingerprint, number, item.revision, ttl, dues, ids, self._retention, item.trace, lines, repeated)
 
 
 def record_of(fields: dict[bytes, bytes]) -> Record:
@@ -135,6 +158,9 @@ def record_of(fields: dict[bytes, bytes]) -> Record:
         revision=int(named["v"]),
         receipts=receipts_of(named),
         attempted=frozenset(k[2:] for k in named if k.startswith("a:")),
+        rejected=frozenset(k[2:] for k in named if k.startswith("x:")),
+        standing_in=frozenset(k[2:] for k in named if k.startswith("f:")),
+        trail=(named.get("y", b""), named.get("d", b""), named.get("l", b"")),
     )
 
 

@@ -3,7 +3,8 @@
 --   (bytes beside it, not in it: cmsgpack knows no binary type)
 --   {seen = name of today's set of event ids, seen_ttl = s,
 --   items = {{fingerprint, number, revision read (0: none), ttl ms (0: keep),
---             {{destination, delay ms}, …}, {event id, …}, ttl ms of the incident before, trace id}, …},
+--             {{destination, delay ms}, …}, {event id, …}, ttl ms of the incident before, trace id,
+--             {line of the chain, …}, {how many were duplicates, the last's time ms, its trace id}}, …},
 --   entries = {{inbox entry id, {index of item, …}}, …},
 --   counts = {{name, n}, …}}
 -- Returns: {index of each item in conflict, …}, {destination to ring, …}
@@ -11,7 +12,7 @@ local batch = cmsgpack.unpack(ARGV[2])
 local conflicts, conflicted, rings = {}, {}, {}
 
 for index, item in ipairs(batch.items) do
-  local fingerprint, number, revision, ttl, dues, events, old_ttl, trace = unpack(item)
+  local fingerprint, number, revision, ttl, dues, events, old_ttl, trace, lines, repeated = unpack(item)
   local incident = ARGV[index + 2]
   local key = prefix .. 'i:' .. fingerprint
   local stored = tonumber(redis.call('HGET', key, 'v') or 0)
@@ -27,6 +28,13 @@ for index, item in ipairs(batch.items) do
       end
       redis.call('HSET', key, 'n', number, 'v', revision + 1, 'i', incident, 't', trace)
       if ttl > 0 then redis.call('PEXPIRE', key, ttl) else redis.call('PERSIST', key) end
+    end
+    if incident ~= '' or stored > 0 then
+      if #lines > 0 then tell(key, lines) end
+      if repeated[1] > 0 then
+        redis.call('HINCRBY', key, 'd', repeated[1])
+        redis.call('HSET', key, 'l', repeated[2] .. '|' .. repeated[3])
+      end
     end
     local id = fingerprint .. '-' .. number
     for _, due in ipairs(dues) do

@@ -1,10 +1,12 @@
 -- Settles one attempt, if it still holds the lease it was made under.
 -- ARGV: prefix, id, destination, token, outcome, delay ms, doubt (keep | clear | set), receipt or '',
---       '1' if the receipt's link is new, dead letter or '', '1' if the whole destination can't be served
+--       '1' if the receipt's link is new, dead letter or '', '1' if the whole destination can't be served,
+--       its fallback or '', reason, then lines of the chain
 --   outcome: done (up to date) | wait (not tried) | retry (not applied) | unknown | dead
 -- Returns: 1 if settled, 0 if another attempt took over; then {destination to ring, …}
 local id, destination, token, outcome, delay = ARGV[2], ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
 local doubt, receipt, relinked, letter, blocked = ARGV[7], ARGV[8], ARGV[9] == '1', ARGV[10], ARGV[11] == '1'
+local fallback, reason, lines = ARGV[12], ARGV[13], {unpack(ARGV, 14)}
 local key = record(id)
 local due = prefix .. 'due:' .. destination
 local a = attempt(key, destination)
@@ -46,12 +48,32 @@ else
   redis.call('ZADD', due, now + delay, id)
 end
 
-if blocked then
+local tried = outcome == 'dead' or (outcome == 'done' and receipt ~= '')
+local probe = prefix .. 'probe:' .. destination
+if blocked then  -- since when, and why: for the alert about it
+  local since = string.match(redis.call('GET', probe) or '', '^(%d+)|') or string.format('%d', now)
   redis.call('SET', prefix .. 'hold:' .. destination, '1', 'PX', math.max(1, delay))
-  redis.call('SET', prefix .. 'probe:' .. destination, '1')
-elseif outcome == 'done' or outcome == 'dead' then
-  redis.call('DEL', prefix .. 'probe:' .. destination)
+  redis.call('SET', probe, since .. '|' .. reason)
+elseif tried then
+  redis.call('DEL', probe)
 end
-if letter ~= '' then redis.call('HSET', prefix .. 'dead', id .. '@' .. destination, letter) end
+
+local letters = prefix .. 'dead'
+if outcome == 'done' then
+  redis.call('HDEL', key, 'x:' .. destination)
+  redis.call('HDEL', letters, id .. '@' .. destination)
+elseif letter ~= '' then
+  redis.call('HSET', letters, id .. '@' .. destination, letter)
+  -- The first refusal hands it to the fallback, unless that one hears of it anyway.
+  local first = redis.call('HSETNX', key, 'x:' .. destination, '1') == 1
+  local known = redis.call('HEXISTS', key, 'r:' .. fallback) + redis.call('HEXISTS', key, 'a:' .. fallback)
+  if fallback ~= '' and first and known == 0 then
+    redis.call('HSET', key, 'f:' .. fallback, destination)
+    want(key, id, fallback, now)
+    if ring(fallback) then rings[#rings + 1] = fallback end
+    lines[#lines + 1] = string.format('%d|B|%s|0||||%s', now, fallback, destination)
+  end
+end
+if #lines > 0 then tell(key, lines) end
 redis.call('HINCRBY', prefix .. 'counts', 'delivery:' .. destination .. ':' .. outcome, 1)
 return {1, rings}

@@ -44,3 +44,47 @@ end
 local function ring(name)
   return redis.call('SET', prefix .. 'rung:' .. name, '1', 'NX', 'PX', 1000)
 end
+
+-- Adds lines to an incident's chain of decisions (their form: bridge/store/chain.py). A line that says what the one
+-- before it of the same place said is counted there; beyond 40 the middle goes, counted in the fifth line.
+local LINES = 40
+local function same(a, b)
+  if a[2] ~= b[2] or a[3] ~= b[3] then return false end
+  return a[8] == b[8] or a[2] == 'l' or a[2] == 'm'
+end
+local function tell(key, lines)
+  local known = redis.call('HGET', key, 'y')
+  if not known and #lines <= 4 then  -- a new incident: nothing to compare with
+    redis.call('HSET', key, 'y', table.concat(lines, '\n'))
+    return
+  end
+  local chain = {}
+  for line in string.gmatch(known or '', '[^\n]+') do chain[#chain + 1] = line end
+  local function parts(line)
+    return {string.match(line, '^(%d+)|(.)|([^|]*)|(%d+)|(%d*)|(%d*)|(%d*)|(.*)$')}
+  end
+  for _, line in ipairs(lines) do
+    local new, counted = parts(line), false
+    for i = #chain, 1, -1 do
+      local old = parts(chain[i])
+      if old[3] == new[3] then
+        if same(old, new) then
+          chain[i] = table.concat({old[1], old[2], old[3], old[4], (tonumber(old[5]) or 1) + 1, new[1], new[7], new[8]}, '|')
+          counted = true
+        end
+        break
+      end
+    end
+    if not counted then chain[#chain + 1] = line end
+  end
+  if #chain > LINES then
+    local first = parts(chain[5])
+    local gone = first[2] == '~' and tonumber(first[5]) or 1  -- the first to go makes room for the count
+    while #chain > LINES do
+      table.remove(chain, 6)
+      gone = gone + 1
+    end
+    chain[5] = first[1] .. '|~||0|' .. gone .. '|||'
+  end
+  redis.call('HSET', key, 'y', table.concat(chain, '\n'))
+end
