@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from contextlib import contextmanager
 from typing import Any
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
+Hold = Callable[[int], None]
+"""Told how many bytes a request holds by now; raises Crowded."""
 
 READ_WITHIN = 10.0
 """Seconds a sender may take for its body: a slow one must not hold a connection open."""
+FREE = 64 << 10
+"""Bytes of each body that need no room: ordinary alerts get in while large bodies are turned away."""
 
 
 class TooLarge(Exception):
@@ -22,31 +27,62 @@ class Broken(Exception):
     """The body did not arrive whole, or is not what its Content-Encoding says."""
 
 
-async def read(receive: Receive, headers: dict[str, str], cap: int, within: float = READ_WITHIN) -> bytes:
-    """Return the raw body, inflated if it came gzipped; raises TooLarge or Broken."""
+class Crowded(Exception):
+    """All bodies together take as much memory as they may: come again."""
+
+
+class Room:
+    """Memory that the bodies of all requests under way may take together: a flood of strangers can't fill more."""
+
+    def __init__(self, limit: int = 256 << 20) -> None:
+        self._left = limit
+
+    @contextmanager
+    def guest(self) -> Iterator[Hold]:
+        """Give one request a share; it is given back at the end."""
+        held = 0
+
+        def hold(size: int) -> None:
+            nonlocal held
+            more = max(0, size - FREE - held)
+            if more > self._left:
+                raise Crowded
+            self._left -= more
+            held += more
+
+        try:
+            yield hold
+        finally:
+            self._left += held
+
+
+async def read(receive: Receive, headers: dict[str, str], cap: int, hold: Hold, within: float = READ_WITHIN) -> bytes:
+    """Return the raw body, inflated if it came gzipped; raises TooLarge, Broken or Crowded."""
     if int(headers.get("content-length") or 0) > cap:
         raise TooLarge
     try:
         async with asyncio.timeout(within):
-            body = await _whole(receive, cap)
+            body = await _whole(receive, cap, hold)
     except TimeoutError:
         raise Broken(f"the body did not arrive within {within:g} s") from None
-    return _inflated(body, headers.get("content-encoding", "").strip().lower(), cap)
+    plain = _inflated(body, headers.get("content-encoding", "").strip().lower(), cap)
+    hold(len(body) + len(plain))
+    return plain
 
 
-async def _whole(receive: Receive, cap: int) -> bytes:
-    parts, size = [], 0
+async def _whole(receive: Receive, cap: int, hold: Hold) -> bytes:
+    body = bytearray()  # not a list of parts: a million chunks of one byte would take a hundred times their size
     more = True
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise Broken("the sender hung up before its body was whole")
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        if size > cap:
+        body += message.get("body", b"")
+        if len(body) > cap:
             raise TooLarge
+        hold(len(body))
         more = message.get("more_body", False)
-    return b"".join(parts)
+    return bytes(body)
 
 
 def _inflated(body: bytes, encoding: str, cap: int) -> bytes:

@@ -12,10 +12,11 @@ from datetime import UTC, datetime
 
 import structlog
 
+from bridge.domain.words import clip
 from bridge.enrich.scrub import Scrubber
 from bridge.pipeline.receive import receive as prove_and_parse
 from bridge.ports import Handshake, Ignored, Parsed, Request, Source, Unparseable, Unverified
-from bridge.web.body import READ_WITHIN, Broken, Message, Receive, TooLarge, read
+from bridge.web.body import READ_WITHIN, Broken, Crowded, Message, Receive, Room, TooLarge, read
 from bridge.web.writer import NotStored, Writer
 
 Send = Callable[[Message], Awaitable[None]]
@@ -23,8 +24,16 @@ Answer = tuple[int, dict[str, object]]
 
 RETRY_AFTER = 5
 """Seconds a sender is asked to wait when nothing could be stored."""
+IN_THE_LOOP = 256 << 10
+"""Bytes of the largest body that is parsed in the event loop; a larger one must not hold up the others."""
+ASKING = 2
+"""Requests that may wait on the network for their proof at a time, so that forgeries don't take all threads."""
+ASK_WITHIN = 4.0
+"""Seconds the others wait for their turn before their senders are asked to come again."""
+_CLOSE = [(b"connection", b"close")]  # what is left of a body that is too long or too slow is not waited for
 _ALSO = {
-    400: [(b"connection", b"close")],  # what is left of a body that came too slowly is not waited for
+    400: _CLOSE,
+    413: _CLOSE,
     405: [(b"allow", b"POST")],
     503: [(b"retry-after", str(RETRY_AFTER).encode())],
 }
@@ -52,6 +61,8 @@ class Hooks:
         self._keep = keep
         self._max_body = max_body
         self._read_within = read_within
+        self._room = Room()
+        self._asking = asyncio.Semaphore(ASKING)
         self.answers: Counter[tuple[str, int]] = Counter()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -62,7 +73,8 @@ class Hooks:
         status, answer = await self._answer(scope["method"], name, secret, headers, receive, trace)
         self.answers[name if name in self._sources else "", status] += 1
         level = "info" if status < 400 else "warning"
-        getattr(log, level)("received", source=name, status=status, trace_id=trace, **answer)
+        named = name if name in self._sources else ascii(clip(name, 40))  # anybody chose it: it may forge lines
+        getattr(log, level)("received", source=named, status=status, trace_id=trace, **answer)
         await _respond(send, status, answer, trace)
 
     async def _answer(
@@ -73,29 +85,33 @@ class Hooks:
             return 404, {"error": "no source of this name is configured"}
         if method != "POST":
             return 405, {"error": "webhooks are sent with POST"}
-        try:
-            body = await read(receive, headers, self._max_body, self._read_within)
-        except TooLarge:
-            return 413, {"error": f"the body is larger than {self._max_body} bytes (receiver.max_body)"}
-        except (Broken, ValueError) as error:
-            return 400, {"error": str(error)}
-        request = Request(headers=headers, body=body, received_at=datetime.now(UTC), path_secret=secret)
-        return await self._take(name, source, request, trace)
+        with self._room.guest() as hold:
+            try:
+                body = await read(receive, headers, self._max_body, hold, self._read_within)
+            except TooLarge:
+                return 413, {"error": f"the body is larger than {self._max_body} bytes (receiver.max_body)"}
+            except Crowded:
+                return 503, {"error": "too many large bodies at once"}
+            except (Broken, ValueError) as error:
+                return 400, {"error": str(error)}
+            request = Request(headers=headers, body=body, received_at=datetime.now(UTC), path_secret=secret)
+            return await self._take(name, source, request, trace)
 
     async def _take(self, name: str, source: Source, request: Request, trace: str) -> Answer:
         try:
             parsed = await self._parse(source, request)
         except Unverified as error:
-            log.warning("unverified", source=name, reason=str(error), trace_id=trace)
+            log.warning("unverified", source=name, reason=_printable(str(error)), trace_id=trace)
             return 401, {"error": "the request does not prove its sender"}
         except Unparseable as error:
-            await self._keep(name, request, str(error))
-            return 400, {"error": str(error)}
+            reason = self._said(error)
+            await self._keep(name, request, reason)
+            return 400, {"error": reason}
         except OSError as error:
             log.error("verification_stalled", source=name, reason=str(error), trace_id=trace)
             return 503, {"error": "the request can't be verified right now"}
         if isinstance(parsed, Ignored):
-            return 200, {"ignored": parsed.reason}
+            return 200, {"ignored": _printable(parsed.reason)}
         if isinstance(parsed, Handshake):
             return await self._shake(parsed)
         try:
@@ -106,9 +122,21 @@ class Hooks:
         return 202, {"accepted": len(parsed)}
 
     async def _parse(self, source: Source, request: Request) -> Parsed:
+        """Prove and parse, elsewhere what would hold up the loop; raises OSError when a proof can't be had in time."""
         if source.needs_io(request):
+            async with asyncio.timeout(ASK_WITHIN):
+                await self._asking.acquire()
+            try:
+                return await asyncio.to_thread(prove_and_parse, source, self._scrubber, request)
+            finally:
+                self._asking.release()
+        if len(request.body) > IN_THE_LOOP:
             return await asyncio.to_thread(prove_and_parse, source, self._scrubber, request)
         return prove_and_parse(source, self._scrubber, request)
+
+    def _said(self, error: Unparseable) -> str:
+        """Return what is wrong with a body as it may be logged and kept: values of it may stand in it."""
+        return _printable(self._scrubber.scrub_text(clip(str(error), 500))[0])
 
     async def _shake(self, handshake: Handshake) -> Answer:
         try:
@@ -116,6 +144,11 @@ class Hooks:
         except OSError as error:
             return 503, {"error": f"{handshake.note}: {error}"}
         return 200, {"confirmed": handshake.note}
+
+
+def _printable(text: str) -> str:
+    """Return the text without line breaks and control characters: nothing in it forges a log line or a terminal."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
 def _target(scope: Message) -> tuple[str, str]:
