@@ -12,7 +12,7 @@ from celery import Celery, signals
 from celery.platforms import SecurityWarning
 from redis.exceptions import RedisError
 
-from bridge import logs, wiring
+from bridge import logs, selfreport, wiring
 from bridge.pipeline.parts import Parts
 from bridge.pipeline.sweep import sweep
 from bridge.settings import ConfigError
@@ -27,6 +27,7 @@ try:
 except ConfigError as error:
     raise SystemExit(f"the config has mistakes:\n{error}") from error
 app.conf.update(worker_pool="threads", worker_concurrency=8, imports=["workers.tasks"])
+wiring.report_errors(settings)  # before Celery makes its tasks ready to run, else their errors are not seen
 
 _stopping = threading.Event()
 
@@ -44,7 +45,6 @@ def _set_up_logging(**_: Any) -> None:
 
 @signals.worker_ready.connect
 def _start_sweeping(**_: Any) -> None:
-    wiring.report_errors(settings)
     threading.Thread(target=_sweep, name="sweep", daemon=True).start()
     log.info("worker_ready", destinations=sorted(parts().sinks))
 
@@ -60,3 +60,6 @@ def _sweep() -> None:
             sweep(parts())
         except RedisError as error:
             log.warning("sweep_failed", error=str(error), do="nothing: it looks again in a second")
+        except Exception as error:  # without the sweep nothing that waits would ever be done
+            log.exception("sweep_broken", do="report it: this is a mistake in the bridge")
+            selfreport.tell(error)
