@@ -1,0 +1,90 @@
+"""The bell: what it says to Celery, and that a broker which refuses costs nothing."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+
+import pytest
+import redis
+import structlog
+
+from bridge.bell import DELIVER, INGEST, CeleryBell, celery_app
+from tests.conftest import free_port
+
+PREFIX = "{bell}:"
+Lines = list[dict[str, object]]
+
+
+@pytest.fixture
+def bell(store: str) -> CeleryBell:
+    """A bell on the tests' store."""
+    return CeleryBell(celery_app(store, PREFIX))
+
+
+def queued(client: redis.Redis) -> list[dict[str, object]]:
+    """Return the messages in the bell's queue, oldest first."""
+    (queue,) = [key for key in client.keys(f"{PREFIX}celery:*") if client.type(key) == b"list"]
+    return [json.loads(message) for message in reversed(client.lrange(queue, 0, -1))]
+
+
+def test_a_ring_is_the_name_of_a_task_and_at_most_a_destination(bell: CeleryBell, redis_client: redis.Redis) -> None:
+    bell.ingest()
+    bell.deliver("oncall")
+    messages = queued(redis_client)
+
+    assert [m["headers"]["task"] for m in messages] == [INGEST, DELIVER]  # type: ignore[index]  # as Celery writes it
+    assert {m["content-type"] for m in messages} == {"application/json"}
+    assert all(len(json.dumps(m)) < 1500 for m in messages)
+
+
+def test_nothing_is_left_that_celery_would_have_to_remember(bell: CeleryBell, redis_client: redis.Redis) -> None:
+    for _ in range(10):
+        bell.ingest()
+
+    assert not [key for key in redis_client.keys("*") if b"celery-task-meta" in key]
+    assert all(key.startswith(PREFIX.encode()) for key in redis_client.keys("*"))
+
+
+@pytest.mark.parametrize("ring", [CeleryBell.ingest, lambda bell: bell.deliver("oncall")])
+def test_a_broker_that_refuses_is_logged_and_never_raised_within_a_second(ring: Callable[[CeleryBell], None]) -> None:
+    bell = CeleryBell(celery_app(f"redis://:s3cret-password@127.0.0.1:{free_port()}/0", PREFIX))
+    with structlog.testing.capture_logs() as lines:
+        began = time.monotonic()
+        ring(bell)
+        took = time.monotonic() - began
+
+    assert took < 1
+    (line,) = lines
+    assert (line["event"], line["log_level"]) == ("bell_lost", "warning")
+    assert line["do"] == "nothing: the sweep rings within a second"
+    assert "s3cret" not in str(line)
+
+
+def test_it_rings_again_once_the_broker_is_back(redis_client: redis.Redis, store: str) -> None:
+    bell = CeleryBell(celery_app(store, PREFIX))
+    bell.ingest()
+    redis_client.client_kill_filter(_type="normal", skipme=True)
+    with structlog.testing.capture_logs():
+        bell.ingest()
+        bell.ingest()
+
+    assert len(queued(redis_client)) >= 2
+
+
+def test_only_json_without_results_and_late_acknowledgement() -> None:
+    conf = celery_app("redis://127.0.0.1/0", PREFIX).conf
+
+    assert conf.accept_content == ["json"]
+    assert conf.task_serializer == "json"
+    assert conf.result_backend is None
+    assert conf.task_ignore_result
+    assert conf.task_acks_late
+    assert conf.task_reject_on_worker_lost
+    assert conf.worker_prefetch_multiplier == 1
+    assert conf.broker_transport_options["global_keyprefix"] == f"{PREFIX}celery:"
+
+
+def test_another_broker_gets_no_options_of_redis() -> None:
+    assert celery_app("amqp://guest@127.0.0.1/", PREFIX).conf.broker_transport_options == {}

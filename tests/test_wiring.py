@@ -1,0 +1,97 @@
+"""Settings become running parts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from bridge import wiring
+from bridge.domain.alert import Severity
+from bridge.enrich.links import LINKS
+from bridge.settings import ConfigError, Settings
+from bridge.sinks import SINKS
+from bridge.sources import SOURCES
+from bridge.sources.sentry import Sentry
+
+CONFIG = """
+timezone: Asia/Seoul
+incidents: {reopen_within: 2h, retention: 3d, repeat_every: 5s}
+redis: {prefix: "team{x}:"}
+sources:
+  web: {kind: sentry, client_secret: secret-one}
+  mobile: {kind: sentry, client_secret: secret-two}
+destinations:
+  oncall: {kind: slack, token: xoxb-1, channel: C0ONCALL, min_severity: error, for: 5m}
+routes: [{to: [oncall]}]
+"""
+STORE = {"REDIS_URL": "redis://127.0.0.1:1/0"}
+
+
+def load(tmp_path: Path, text: str = CONFIG, environ: dict[str, str] = STORE) -> Settings:
+    path = tmp_path / "bridge.yaml"
+    path.write_text(text)
+    return wiring.load({"ALERT_BRIDGE_CONFIG": str(path), **environ})
+
+
+def test_everything_registered_can_be_configured() -> None:
+    kinds = wiring.kinds()
+
+    assert list(kinds.sources) == list(SOURCES)
+    assert list(kinds.destinations) == list(SINKS)
+    assert list(kinds.links) == list(LINKS)
+
+
+def test_several_sources_of_a_kind_have_their_own_names(tmp_path: Path) -> None:
+    sources = wiring.sources(load(tmp_path))
+
+    assert list(sources) == ["web", "mobile"]
+    assert all(isinstance(source, Sentry) for source in sources.values())
+    assert sources["web"] is not sources["mobile"]
+
+
+def test_what_the_config_says_reaches_the_pipeline(tmp_path: Path) -> None:
+    settings = load(tmp_path)
+    parts = wiring.parts(settings, wiring.celery(settings))
+
+    assert list(parts.sinks) == ["oncall"]
+    assert (parts.thresholds["oncall"].min_severity, parts.thresholds["oncall"].for_) == (
+        Severity.ERROR,
+        timedelta(minutes=5),
+    )
+    assert parts.reopen_within == timedelta(hours=2)
+    assert parts.repeat_every == timedelta(seconds=5)
+    assert [route.to for route in parts.routes] == [("oncall",)]
+
+
+def test_store_and_broker_keep_to_the_prefix(tmp_path: Path) -> None:
+    settings = load(tmp_path)
+
+    assert wiring.keyspace(settings).key("inbox") == "team{x}:inbox"
+    assert wiring.celery(settings).conf.broker_transport_options["global_keyprefix"] == "team{x}:celery:"
+
+
+def test_the_broker_is_the_store_unless_there_is_another(tmp_path: Path) -> None:
+    own = load(tmp_path, CONFIG + "broker_url: amqp://bridge@127.0.0.1//\n")
+
+    assert wiring.celery(load(tmp_path)).conf.broker_url == STORE["REDIS_URL"]
+    assert wiring.celery(own).conf.broker_url == "amqp://bridge@127.0.0.1//"
+
+
+def test_a_socket_is_named_as_celery_names_it(tmp_path: Path) -> None:
+    settings = load(tmp_path, environ={"REDIS_URL": "unix:///run/store.sock"})
+
+    assert wiring.celery(settings).conf.broker_url == "redis+socket:///run/store.sock"
+
+
+def test_without_a_store_it_is_said_where_one_comes_from(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"set REDIS_URL .* `alert-bridge up`"):
+        wiring.keyspace(load(tmp_path, environ={}))
+
+
+def test_no_secret_shows_in_what_was_built(tmp_path: Path) -> None:
+    settings = load(tmp_path, environ={"REDIS_URL": "redis://:hidden-password@127.0.0.1:1/0"})
+    shown = repr(settings) + repr(wiring.sources(settings)) + repr(wiring.sinks(settings))
+
+    assert not [secret for secret in ("secret-one", "xoxb-1", "hidden-password") if secret in shown]
