@@ -90,6 +90,8 @@ def parts(settings: Settings, app: Celery) -> Parts:
         links=Links(cast("tuple[LinkOptions, ...]", settings.links), window.before, window.after),
         reopen_within=settings.incidents.reopen_within,
         repeat_every=settings.incidents.repeat_every,
+        lease=settings.general.timing.lease,
+        abandoned=settings.general.timing.abandoned,
     )
 
 

@@ -11,6 +11,7 @@ import structlog
 
 from bridge.domain.alert import Link
 from bridge.domain.routing import due_at
+from bridge.pipeline import fence
 from bridge.pipeline.parts import Parts, ring
 from bridge.pipeline.steps import of_attempt
 from bridge.ports import Delivery, Receipt, Rejected, RetryAt, Sink, Unknown
@@ -26,19 +27,21 @@ def deliver(parts: Parts, destination: str) -> int:
     """Serve what is due at a destination, a few at a time; returns how many deliveries were taken."""
     if destination not in parts.sinks:
         return 0
-    now, leases = parts.deliveries.take(destination, parts.at_once)
+    until = fence.clock() + parts.lease.total_seconds()  # read before the lease begins: the fence comes first
+    now, leases = parts.deliveries.take(destination, parts.at_once, parts.lease)
     if len(leases) == 1:
-        _serve(parts, leases[0], now)
+        _serve(parts, leases[0], now, until)
     elif leases:
         with ThreadPoolExecutor(len(leases), thread_name_prefix=f"deliver-{destination}") as pool:
-            list(pool.map(lambda lease: _serve(parts, lease, now), leases))
+            list(pool.map(lambda lease: _serve(parts, lease, now, until), leases))
     if len(leases) == parts.at_once:
         parts.bell.deliver(destination)
     return len(leases)
 
 
-def _serve(parts: Parts, lease: Lease, now: datetime) -> None:
-    settlement = _attempt(parts, lease, now)
+def _serve(parts: Parts, lease: Lease, now: datetime, until: float) -> None:
+    with fence.fenced(until):
+        settlement = _attempt(parts, lease, now)
     fallback = parts.fallbacks.get(lease.destination, "")
     steps = of_attempt(lease, settlement, now)
     settled, rings = parts.deliveries.settle(lease, settlement, now, tuple(steps), fallback)

@@ -44,7 +44,7 @@ class _Fold(msgspec.Struct):
 
 def ingest(parts: Parts, batch: int = BATCH) -> int:
     """Fold a batch of the inbox into incidents; returns how many requests were taken."""
-    now, taken = parts.inbox.take(batch)
+    now, taken = parts.inbox.take(batch, parts.abandoned)
     left = taken
     for _ in range(ROUNDS):
         if not left:

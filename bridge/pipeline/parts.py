@@ -10,8 +10,8 @@ from typing import Protocol
 from bridge.domain.routing import Route, Threshold
 from bridge.enrich.links import Links
 from bridge.ports import Sink
-from bridge.store.deliveries import Deliveries
-from bridge.store.inbox import Inbox
+from bridge.store.deliveries import LEASE, Deliveries
+from bridge.store.inbox import ABANDONED, Inbox
 from bridge.store.incidents import Incidents
 
 
@@ -42,6 +42,8 @@ class Parts:
     reopen_within: timedelta = timedelta(hours=24)
     repeat_every: timedelta = timedelta(seconds=10)
     """How often at the most a mere repeat edits a message."""
+    lease: timedelta = LEASE
+    abandoned: timedelta = ABANDONED
     at_once: int = 8
     """Deliveries to one destination under way at the same time in one worker."""
 

@@ -97,6 +97,15 @@ class Incidents(Options):
         return self
 
 
+class Timing(Options):
+    """Times of the bridge's own protocol: right as they are; the fault bench shortens them."""
+
+    lease: Positive = timedelta(seconds=30)
+    """How long a worker holds a delivery before another takes over; longer than any sync (20 s)."""
+    abandoned: Positive = timedelta(seconds=30)
+    """After how long what a worker took from the inbox and did not finish is taken by another."""
+
+
 class Receiver(Options):
     """The HTTP receiver; where it listens is the environment's HOST and PORT."""
 
@@ -131,6 +140,7 @@ class General(Options):
     link_window: LinkWindow = LinkWindow()
     incidents: Incidents = Incidents()
     receiver: Receiver = Receiver()
+    timing: Timing = Timing()
     log: Log = Log()
     redis: Redis = Redis()
     broker_url: Annotated[Secret | None, AfterValidator(_broker_address)] = None

@@ -220,9 +220,7 @@ def test_a_rejected_delivery_becomes_a_dead_letter_and_is_due_no_more(
     assert msgspec.msgpack.decode(stored, type=Letter).reason == "channel_not_found"
 
 
-def test_the_sweep_rings_for_what_waits_and_only_once_in_its_lease(
-    keyspace: Keyspace, deliveries: Deliveries
-) -> None:
+def test_the_sweep_rings_for_what_waits_and_only_once_in_its_lease(keyspace: Keyspace, deliveries: Deliveries) -> None:
     commit(keyspace, Due("oncall", NOW), Due("later", timedelta(hours=1)))
 
     assert deliveries.sweep(["oncall", "later"]) == ["oncall"]
