@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import TypeVar
 from urllib.parse import quote, unquote, unquote_plus
 
@@ -223,7 +224,12 @@ def _everything(alert: Alert) -> str:
 
 
 def _readable(url: str) -> str:
-    return unquote_plus(url) if "%" in url or "+" in url else url
+    return _unquoted(url) if "%" in url or "+" in url else url
+
+
+@lru_cache(1000)  # a rule's graph and a team's runbook come with each of their alerts
+def _unquoted(url: str) -> str:
+    return unquote_plus(url)
 
 
 def _value(text: str, at: int, key: str) -> Span | None:

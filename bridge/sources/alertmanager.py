@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import ClassVar
 from urllib.parse import quote_plus
 
@@ -96,9 +97,14 @@ def _severity(labels: dict[str, str], default: Severity) -> Severity:
     return Severity.from_word(labels.get("severity", ""), Severity.from_word(labels.get("priority", ""), default))
 
 
+def _meant(time: datetime | None) -> bool:
+    """Return False for the years in which Go writes that a time is unset."""
+    return time is not None and _UNSET_UNTIL < time.year < _NEVER
+
+
 def _stamp(time: datetime | None) -> str:
     """Return a time in one spelling, whatever offset it was written with; "" where the sender means none."""
-    return time.astimezone(UTC).isoformat() if time and _UNSET_UNTIL < time.year < _NEVER else ""
+    return time.astimezone(UTC).isoformat() if time and _meant(time) else ""
 
 
 def _event_id(given: Statement) -> str:
@@ -109,9 +115,9 @@ def _event_id(given: Statement) -> str:
 def _at(given: Statement, now: datetime) -> datetime:
     """Return when this became so; the time of arrival where the sender's times can't be."""
     time = given.starts_at if given.status == "firing" else given.ends_at
-    if time is None or not _stamp(time) or time > now + FUTURE:
+    if time is None or not _meant(time) or time > now + FUTURE:
         return now
-    return now if _stamp(given.starts_at) and time < given.starts_at else time.astimezone(UTC)
+    return now if _meant(given.starts_at) and time < given.starts_at else time.astimezone(UTC)
 
 
 def _labels(labels: dict[str, str], severity: Severity) -> dict[str, str]:
@@ -125,6 +131,7 @@ _CARRIER = re.compile(r"trace(?:id|parent|context)|^(?:sentry)?trace$|^b3$|^xb3|
 _BETWEEN = str.maketrans("", "", "-_. ")
 
 
+@lru_cache(1000)  # the names of annotations are few, and asked for thrice in every alert
 def _is_carrier(key: str) -> bool:
     return _CARRIER.search(key.lower().translate(_BETWEEN)) is not None
 
