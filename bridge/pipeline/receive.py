@@ -5,9 +5,15 @@ from __future__ import annotations
 import msgspec
 
 from bridge.domain.alert import Alert
+from bridge.domain.words import clip
 from bridge.enrich.scrub import Scrubber
 from bridge.enrich.trace import traced
 from bridge.ports import Parsed, Request, Source
+
+TORN = 48
+"""Characters that go from the end of a text that was cut: they may be half a secret, which has no shape any more."""
+SHORT = 100
+"""A shorter text that ends in "…" was written so: nothing in the bridge and no SDK cuts below that."""
 
 
 def receive(source: Source, scrubber: Scrubber, request: Request) -> Parsed:
@@ -26,4 +32,28 @@ def receive(source: Source, scrubber: Scrubber, request: Request) -> Parsed:
 def _prepared(alert: Alert, scrubber: Scrubber, request: Request) -> Alert:
     if alert.at > request.received_at:
         alert = msgspec.structs.replace(alert, at=request.received_at)
-    return scrubber.scrub(traced(alert))
+    alert = traced(alert)
+    return _untorn(alert, scrubber.scrub(alert))
+
+
+def _untorn(given: Alert, scrubbed: Alert) -> Alert:
+    """Return the scrubbed alert without the last words of what came cut, be it by the source or by the sender."""
+    texts = {name: getattr(scrubbed, name) for name in ("title", "summary", "details") if _is_cut(getattr(given, name))}
+    facts = {name for name, value in given.facts.items() if _is_cut(value)}
+    labels = {name for name, value in given.labels.items() if _is_cut(value)}
+    if not (texts or facts or labels):
+        return scrubbed
+    return msgspec.structs.replace(
+        scrubbed,
+        **{name: _shorter(text) for name, text in texts.items()},
+        facts={name: _shorter(value) if name in facts else value for name, value in scrubbed.facts.items()},
+        labels={name: _shorter(value) if name in labels else value for name, value in scrubbed.labels.items()},
+    )
+
+
+def _is_cut(text: str) -> bool:
+    return len(text) >= SHORT and text.endswith(("…", "..."))
+
+
+def _shorter(text: str) -> str:
+    return clip(text, max(1, len(text) - TORN)) if text.endswith(("…", "...")) else text
