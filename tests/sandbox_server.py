@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 import time
@@ -16,7 +17,13 @@ from bridge.sandbox.faults import droppable
 
 
 @contextmanager
-def running(app: ASGIApp, port: int = 0, *, lifespan: Literal["on", "off"] = "off") -> Iterator[str]:
+def running(
+    app: ASGIApp,
+    port: int = 0,
+    *,
+    lifespan: Literal["on", "off"] = "off",
+    http: type[asyncio.Protocol] | Literal["auto"] = "auto",
+) -> Iterator[str]:
     """Serve the app on a loopback port (by default a free one) in a thread; yields "http://127.0.0.1:PORT".
 
     Faults of kind `drop` work. Requests still hanging at the end are cancelled. Usable at any fixture scope.
@@ -24,7 +31,13 @@ def running(app: ASGIApp, port: int = 0, *, lifespan: Literal["on", "off"] = "of
     listener = socket.socket()
     listener.bind(("127.0.0.1", port))
     config = uvicorn.Config(
-        droppable(app), lifespan=lifespan, log_config=None, log_level="critical", timeout_graceful_shutdown=0, ws="none"
+        droppable(app),
+        lifespan=lifespan,
+        http=http,
+        log_config=None,
+        log_level="critical",
+        timeout_graceful_shutdown=0,
+        ws="none",
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

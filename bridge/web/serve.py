@@ -8,6 +8,7 @@ from starlette.applications import Starlette
 from bridge import logs, wiring
 from bridge.settings import Settings
 from bridge.web.app import Receiver, application
+from bridge.web.protocol import Punctual, make_room
 
 log = structlog.get_logger(__name__)
 
@@ -17,6 +18,7 @@ def build() -> Starlette:
     settings = wiring.load()
     logs.set_up(settings.log.level, settings.log.format)
     wiring.report_errors(settings)
+    Punctual.most = make_room()
     log.info("receiver_started", sources=sorted(settings.sources), destinations=sorted(settings.destinations))
     return application(receiver(settings))
 

@@ -1,0 +1,1 @@
+"""The bridge attacked as a stranger would: SECURITY.md names these tests."""

@@ -1,0 +1,137 @@
+"""Senders that never finish: each loses its connection, and nobody else waits for them."""
+
+from __future__ import annotations
+
+import resource
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
+
+from bridge.web.protocol import HEAD_LIMIT, Punctual, make_room
+from tests.sandbox_server import running
+
+
+class Impatient(Punctual):
+    """The same with a test's patience, and room for eight connections."""
+
+    head_within = 0.3
+    whole_within = 0.6
+    most = 8
+
+
+async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer 200 once the body is there; /at-once does not wait for it."""
+    more = scope["path"] != "/at-once"
+    while more:
+        more = (await receive()).get("more_body", False)
+    await PlainTextResponse("ok")(scope, receive, send)
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with running(application, http=Impatient) as address:
+        yield address
+
+
+@contextmanager
+def connected(url: str, *sent: bytes) -> Iterator[socket.socket]:
+    where = urlsplit(url)
+    with socket.create_connection((str(where.hostname), int(where.port or 0)), timeout=5) as connection:
+        for part in sent:
+            connection.sendall(part)
+        yield connection
+
+
+def answer(connection: socket.socket) -> bytes:
+    """Everything until the other side hangs up."""
+    parts = []
+    try:
+        while part := connection.recv(65536):
+            parts.append(part)
+    except ConnectionResetError:
+        pass
+    return b"".join(parts)
+
+
+@pytest.mark.parametrize("sent", [b"", b"POST / HT", b"POST / HTTP/1.1\r\nHost: x\r\nX-Slow: "])
+def test_headers_that_never_end_lose_the_connection(url: str, sent: bytes) -> None:
+    began = time.monotonic()
+    with connected(url, sent) as connection:
+        said = answer(connection)
+
+    assert time.monotonic() - began < 2
+    assert said.startswith(b"HTTP/1.1 408 ") if sent else said == b""
+
+
+def lasts(connection: socket.socket, drop: bytes) -> float:
+    """How many seconds one may go on dripping before the connection is closed; at most five."""
+    began = time.monotonic()
+    try:
+        while time.monotonic() - began < 5:
+            connection.sendall(drop)
+            time.sleep(0.02)
+    except OSError:
+        pass
+    return time.monotonic() - began
+
+
+@pytest.mark.parametrize(
+    ("before", "drop"),
+    [
+        (b"GET / HTTP/1.1\r\n", b"X-Drip: 1\r\n"),
+        (b"", b"\r\n"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\r\n"),
+        (b"POST /at-once HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+    ],
+    ids=["headers", "blank lines", "blank lines after an answer", "a body after its answer"],
+)
+def test_a_drop_at_a_time_gives_no_more_time(url: str, before: bytes, drop: bytes) -> None:
+    with connected(url, before) as connection:
+        assert lasts(connection, drop) < 2
+
+
+@pytest.mark.parametrize(
+    "head", [b"GET /%s HTTP/1.1\r\n" % (b"a" * 2 * HEAD_LIMIT), b"GET / HTTP/1.1\r\n" + b"X-A: b\r\n" * HEAD_LIMIT]
+)
+def test_headers_without_end_are_refused(url: str, head: bytes) -> None:
+    with connected(url) as connection:
+        try:
+            connection.sendall(head)
+        except OSError:
+            return  # refused while we were still sending
+        said = answer(connection)
+
+    assert said[:12] in (b"", b"HTTP/1.1 431")
+
+
+def test_more_connections_than_there_is_room_for_cost_the_slow_ones(url: str) -> None:
+    with ExitStack() as stack:
+        for _ in range(40):
+            stack.enter_context(connected(url, b"POST / HTTP/1.1\r\n"))
+            began = time.monotonic()
+            assert httpx.post(f"{url}/", content=b"x", trust_env=False).text == "ok"
+            assert time.monotonic() - began < 1
+
+
+def test_a_quick_sender_may_keep_its_connection(url: str) -> None:
+    with httpx.Client(trust_env=False) as client:
+        for _ in range(3):
+            assert client.post(f"{url}/", content=b"x" * 100_000).text == "ok"
+            time.sleep(0.4)  # longer than a head may take
+
+
+def test_the_limit_of_open_files_leaves_room_for_the_connections() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (512, hard))
+        assert make_room(1000) == 1000
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] >= 1000
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
