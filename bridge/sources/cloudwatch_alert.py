@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from urllib.parse import quote
 
 from bridge.domain.alert import Alert, Link, Severity, Status, event_id, fingerprint
@@ -63,6 +64,7 @@ def console(identity: Identity) -> str:
     return f"https://{region}.{host}/{page}" if host else ""
 
 
+@lru_cache(1000)  # the names of dimensions and tags are few
 def snake(name: str) -> str:
     """Return a dimension's or tag's name as a label is written: DBInstanceIdentifier → db_instance_identifier."""
     return _WORD.sub("_", name).strip("_").lower()
@@ -85,14 +87,15 @@ def _service(alarm: Alarm, tags: dict[str, str]) -> str:
 
 
 def _labels(alarm: Alarm) -> dict[str, str]:
+    shown = alarm.shown
     labels = {
         "alarm": alarm.identity.name,
         "account": alarm.identity.account,
         "region": alarm.identity.region,
         "alarm_kind": alarm.kind,
         "namespace": alarm.namespace,
-        "metric": alarm.shown.name or alarm.shown.label,
-        "statistic": alarm.shown.statistic,
+        "metric": shown.name or shown.label,
+        "statistic": shown.statistic,
     }
     labels |= {f"dimension_{snake(name)}": value for name, value in alarm.dimensions.items()}
     labels |= {f"tag_{snake(name)}": value for name, value in alarm.tags.items()}
