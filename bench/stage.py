@@ -36,8 +36,8 @@ sources:
   alertmanager: {{kind: alertmanager, bearer_token: bench-token}}
   cloudwatch: {{kind: cloudwatch, topic_arns: ["{topic}"], signing_hosts: ["{vendors}"]}}
 destinations:
-  oncall: {{kind: slack, token: xoxb-sandbox, channel: C0ONCALL, api_url: "http://{vendors}/slack/api/"}}
-  tickets: {{kind: jira, url: "http://{vendors}/jira", user: bot@example.com, token: bench-token, project: OPS}}
+  oncall: {{kind: slack, per_second: 0, token: xoxb-sandbox, channel: C0ONCALL, api_url: "http://{vendors}/slack/api/"}}
+  tickets: {{kind: jira, per_second: 0, url: "http://{vendors}/jira", user: bot@example.com, token: bench-token, project: OPS}}
 routes:
   - match: ['severity="critical"']
     to: [oncall, tickets]

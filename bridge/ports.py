@@ -189,6 +189,15 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     public_url: str = ""
 
 
+class Pace(msgspec.Struct, frozen=True):
+    """How fast a destination may be served, by all workers together."""
+
+    per_second: float
+    """0: as fast as it can."""
+    burst: int
+    """Deliveries that may go at once after a while of quiet."""
+
+
 class Sink(Protocol):
     """A kind of receiver, configured: makes the difference between an incident and its receipt go away.
 
@@ -201,6 +210,7 @@ class Sink(Protocol):
     """How long the vendor may take until `find` sees what an interrupted call did."""
     tells_repeats: bool
     """True when a mere repeat should be shown (an edited count)."""
+    pace: Pace
 
     def sync(self, delivery: Delivery) -> Receipt:
         """Bring the destination up to date: create if there is no receipt, else edit, tell what is untold, close.

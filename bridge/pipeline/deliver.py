@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 import msgspec
 import structlog
 
+from bridge import selfreport
 from bridge.domain.alert import Link
-from bridge.domain.routing import due_at
+from bridge.domain.routing import due_at, labels_of
 from bridge.pipeline import fence
 from bridge.pipeline.parts import Parts, ring
 from bridge.pipeline.steps import of_attempt
@@ -28,7 +29,8 @@ def deliver(parts: Parts, destination: str) -> int:
     if destination not in parts.sinks:
         return 0
     until = fence.clock() + parts.lease.total_seconds()  # read before the lease begins: the fence comes first
-    now, leases = parts.deliveries.take(destination, parts.at_once, parts.lease)
+    pace = parts.sinks[destination].pace
+    now, leases = parts.deliveries.take(destination, parts.at_once, parts.lease, pace)
     if len(leases) == 1:
         _serve(parts, leases[0], now, until)
     elif leases:
@@ -41,7 +43,7 @@ def deliver(parts: Parts, destination: str) -> int:
 
 def _serve(parts: Parts, lease: Lease, now: datetime, until: float) -> None:
     with fence.fenced(until):
-        settlement = _attempt(parts, lease, now)
+        settlement = _guarded(parts, lease, now)
     fallback = parts.fallbacks.get(lease.destination, "")
     steps = of_attempt(lease, settlement, now)
     settled, rings = parts.deliveries.settle(lease, settlement, now, tuple(steps), fallback)
@@ -58,6 +60,24 @@ def _serve(parts: Parts, lease: Lease, now: datetime, until: float) -> None:
         trace_id=lease.trace,
     )
     ring(parts, rings)
+
+
+def _guarded(parts: Parts, lease: Lease, now: datetime) -> Settlement:
+    """Return what became of one attempt; a sink that fails as nobody foresaw costs no more than this delivery."""
+    try:
+        with selfreport.working_on(labels_of(lease.incident)):
+            return _attempt(parts, lease, now)
+    except Exception as error:
+        do = "report it: this is a mistake in the bridge"
+        log.exception("delivery_broken", incident=lease.id, destination=lease.destination, do=do, trace_id=lease.trace)
+        selfreport.tell(error)
+        return Settlement(
+            outcome=Settled.UNKNOWN,
+            delay=max(parts.sinks[lease.destination].settle, _backoff(lease.attempts)),
+            doubt=Doubt.SET,
+            receipt=lease.receipts.get(lease.destination),
+            reason=f"a mistake in the bridge ({type(error).__name__}): its log has the traceback",
+        )
 
 
 def _attempt(parts: Parts, lease: Lease, now: datetime) -> Settlement:

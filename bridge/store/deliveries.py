@@ -11,13 +11,14 @@ import msgspec
 
 from bridge.domain.alert import from_epoch
 from bridge.domain.incident import Incident
-from bridge.ports import Receipt
+from bridge.ports import Pace, Receipt
 from bridge.store.chain import Step
 from bridge.store.incidents import decode_incident, decode_receipt, encode, receipts_of
 from bridge.store.keyspace import Keyspace, at, pairs
 
 LEASE = timedelta(seconds=30)
 """Longer than any sync may take (20 s), so that a live worker never loses its lease."""
+UNPACED = Pace(per_second=0, burst=0)
 SWEEP_LEASE = timedelta(milliseconds=900)
 
 
@@ -119,10 +120,13 @@ class Deliveries:
     def __init__(self, keyspace: Keyspace) -> None:
         self._keys = keyspace
 
-    def take(self, destination: str, limit: int, lease: timedelta = LEASE) -> tuple[datetime, list[Lease]]:
-        """Return the store's time and up to `limit` due deliveries under leases of that length."""
+    def take(
+        self, destination: str, limit: int, lease: timedelta = LEASE, pace: Pace = UNPACED
+    ) -> tuple[datetime, list[Lease]]:
+        """Return the store's time and up to `limit` due deliveries, as the pace allows, under leases of that length."""
         ms = int(lease.total_seconds() * 1000)
-        now, taken = self._keys.run("take_due", destination, limit, ms)
+        interval = round(1000 / pace.per_second) if pace.per_second else 0
+        now, taken = self._keys.run("take_due", destination, limit, ms, interval, pace.burst)
         return at(now), [_lease(destination, *row) for row in taken]
 
     def settle(

@@ -28,8 +28,8 @@ sources:
     topic_arns: ["arn:aws:sns:ap-northeast-2:123456789012:alarms"]
     signing_hosts: ["{host}"]
 destinations:
-  oncall: {{kind: slack, token: {slack_token}, channel: C0ONCALL, api_url: "{url}/slack/api/"}}
-  tickets: {{kind: jira, url: "{url}/jira", user: bot@example.com, token: {jira_token}, project: OPS}}
+  oncall: {{kind: slack, per_second: 0, token: {slack_token}, channel: C0ONCALL, api_url: "{url}/slack/api/"}}
+  tickets: {{kind: jira, per_second: 0, url: "{url}/jira", user: bot@example.com, token: {jira_token}, project: OPS}}
 routes:
   - match: ['severity=~"critical|error"']
     to: [oncall, tickets]

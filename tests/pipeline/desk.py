@@ -13,7 +13,7 @@ from bridge.enrich.links import Links
 from bridge.pipeline.deliver import deliver
 from bridge.pipeline.ingest import ingest
 from bridge.pipeline.parts import Parts
-from bridge.ports import Delivery, Finding, Outcome, Receipt, Sink
+from bridge.ports import Delivery, Finding, Outcome, Pace, Receipt, Sink
 from bridge.settings import Options
 from bridge.store.deliveries import Deliveries
 from bridge.store.inbox import Inbox
@@ -37,6 +37,7 @@ class Board:
     Options = Options
     settle = timedelta()
     tells_repeats = True
+    pace = Pace(per_second=0, burst=0)
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -9,7 +9,7 @@ import redis
 
 from bridge.domain.advance import advance
 from bridge.domain.alert import Link
-from bridge.ports import Receipt
+from bridge.ports import Pace, Receipt
 from bridge.store.deliveries import Deliveries, Doubt, Lease, Letter, Settled, Settlement
 from bridge.store.incidents import Due, Incidents, Item
 from bridge.store.keyspace import Keyspace
@@ -178,6 +178,20 @@ def test_a_blocked_destination_is_left_alone_and_then_probed_with_one(
     (probe,) = take(deliveries)
     deliveries.settle(probe, DONE, START)
     assert len(take(deliveries)) == 1
+
+
+def test_a_paced_destination_gets_a_burst_and_then_one_at_a_time(keyspace: Keyspace, deliveries: Deliveries) -> None:
+    for n in range(9):
+        incident, _ = advance(None, alert(fingerprint=f"{n}" * 24), set(), timedelta(hours=24))
+        item = Item(fingerprint=f"{n}" * 24, revision=0, incident=incident, dues=[Due("oncall", NOW)], event_ids=[])
+        Incidents(keyspace).commit([item], [], {}, START)
+    pace = Pace(per_second=0.001, burst=3)
+
+    assert len(deliveries.take("oncall", 8, pace=pace)[1]) == 3
+    assert deliveries.take("oncall", 8, pace=pace)[1] == []
+    keyspace.client.decrby("{ab}:rate:oncall", 1_000_000)
+    assert len(deliveries.take("oncall", 8, pace=pace)[1]) == 1
+    assert len(deliveries.take("oncall", 8)[1]) == 5
 
 
 def test_a_new_link_wakes_the_other_destinations(keyspace: Keyspace, deliveries: Deliveries) -> None:

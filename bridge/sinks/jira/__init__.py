@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import msgspec
 
-from bridge.ports import Delivery, Finding, House, Outcome, Receipt, Rejected, RetryAt
+from bridge.ports import Delivery, Finding, House, Outcome, Pace, Receipt, Rejected, RetryAt
 from bridge.settings import Options
 from bridge.sinks.jira import checks
 from bridge.sinks.jira.issue import Update
@@ -32,6 +32,7 @@ class Jira:
     def __init__(self, name: str, options: JiraOptions, house: House) -> None:
         self.name = name
         self.settle = options.settle
+        self.pace = Pace(options.per_second, options.burst)
         self._options = options
         self._house = house
         self._site = Site(options.url, options.user, options.token.get_secret_value())

@@ -56,6 +56,10 @@ class JiraOptions(Options):
     """How a new issue is linked to the one before; "" for not at all."""
     settle: Duration = timedelta(seconds=90)
     """How long Jira's search may take until it shows a new issue."""
+    per_second: float = Field(default=5.0, ge=0)
+    """Deliveries a second, over all workers (each is a few calls); 0: as fast as it can."""
+    burst: int = Field(default=20, ge=1)
+    """Deliveries that may go at once after a while of quiet."""
 
     @model_validator(mode="after")
     def _reopenable(self) -> Self:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import ClassVar
 
-from bridge.ports import Delivery, Finding, House, Receipt
+from bridge.ports import Delivery, Finding, House, Pace, Receipt
 from bridge.settings import Options
 from bridge.sinks.slack.api import Api, Webhook
 from bridge.sinks.slack.channel import Channel
@@ -30,6 +30,7 @@ class Slack:
     def __init__(self, name: str, options: SlackOptions, house: House) -> None:
         self.name = name
         self.settle = options.settle
+        self.pace = Pace(options.per_second, options.burst)
         self.tells_repeats = options.token is not None
         self._api: Api | None = None
         self._channel = options.channel

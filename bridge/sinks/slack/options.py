@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 from urllib.parse import urlsplit
 
-from pydantic import field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from bridge.settings import Duration, Options, Secret
 
@@ -25,6 +25,10 @@ class SlackOptions(Options):
     api_url: str = "https://slack.com/api/"
     settle: Duration = timedelta(seconds=15)
     """How long to wait after a call of unknown outcome before the channel's history is asked."""
+    per_second: float = Field(default=1.0, ge=0)
+    """Deliveries a second, over all workers: what Slack takes in a channel; 0: as fast as it can."""
+    burst: int = Field(default=10, ge=1)
+    """Deliveries that may go at once after a while of quiet."""
     reopen_broadcast: bool = True
     """Show in the channel, not only in the thread, that a resolved problem fires again."""
     buttons: bool = True

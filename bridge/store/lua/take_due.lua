@@ -1,5 +1,5 @@
 -- Takes up to n due deliveries of one destination, each under a lease fenced by a token.
--- ARGV: prefix, destination, n, lease ms
+-- ARGV: prefix, destination, n, lease ms, ms between deliveries (0: no limit), how many may go at once
 -- Returns: now in µs, {{id, token, attempts before this, doubt ms, end of a lapsed lease ms,
 --                      {field, value, …}, previous receipt}, …}
 local destination, lease = ARGV[2], tonumber(ARGV[4])
@@ -8,6 +8,13 @@ local taken, limit = {}, ARGV[3]
 -- A destination that can't be served is left alone, then probed with one delivery at a time.
 if redis.call('EXISTS', prefix .. 'hold:' .. destination) == 1 then limit = 0
 elseif redis.call('EXISTS', prefix .. 'probe:' .. destination) == 1 then limit = 1 end
+-- The pace (GCRA): `rate` is the time by which all that went out would have gone one by one.
+local interval, burst, behind = tonumber(ARGV[5]), tonumber(ARGV[6]), now
+if interval > 0 then
+  behind = math.max(now, tonumber(redis.call('GET', prefix .. 'rate:' .. destination) or 0))
+  local room = math.floor((now - behind) / interval) + burst
+  limit = math.max(0, math.min(tonumber(limit), room))
+end
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', 0, limit)) do
   local key, fingerprint, number = record(id)
   local fields = redis.call('HGETALL', key)
@@ -33,6 +40,10 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', 0, li
       prefix .. 'i:' .. fingerprint .. ':' .. (number - 1), 'r:' .. destination)
     taken[#taken + 1] = {id, a.token, a.attempts - 1, a.doubt, lapsed, fields, before}
   end
+end
+if interval > 0 and #taken > 0 then
+  behind = math.floor(behind + #taken * interval)
+  redis.call('SET', prefix .. 'rate:' .. destination, string.format('%d', behind), 'PX', behind - now + 1000)
 end
 redis.call('DEL', prefix .. 'rung:' .. destination)
 return {time[1] * 1000000 + time[2], taken}
