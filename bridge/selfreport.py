@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar, Token
 from types import TracebackType
@@ -68,9 +69,10 @@ def set_up(dsn: str, scrub: Callable[[object], tuple[object, int]]) -> None:
 
 def tell(error: BaseException) -> None:
     """Report an error that was caught, if reporting was started."""
-    import sentry_sdk
+    if "sentry_sdk" in sys.modules:
+        import sentry_sdk
 
-    sentry_sdk.capture_exception(error)
+        sentry_sdk.capture_exception(error)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

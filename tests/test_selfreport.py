@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -139,6 +140,23 @@ def test_what_goes_wrong_over_a_problem_of_the_bridges_own_is_not_reported(sentr
     )
 
     assert [event.get("message") for event in events] == ["afterwards"]
+
+
+@pytest.mark.parametrize(("labels", "count"), [({"alert_bridge": "true"}, 0), ({"team": "shop"}, 1)])
+def test_a_delivery_that_breaks_is_reported_unless_it_tells_of_the_bridge_itself(
+    sentry: SentryServer, store: str, redis_client: redis.Redis, labels: dict[str, str], count: int
+) -> None:
+    events = reported(
+        sentry,
+        "import redis",
+        "from tests.pipeline.desk import Desk",
+        "from tests.pipeline.test_unforeseen import Clumsy",
+        "from tests.strategies import alert",
+        f"client = redis.Redis.from_url({store!r})",
+        f"Desk(client, [Clumsy('clumsy')]).hear(alert(labels={labels!r}))",
+    )
+
+    assert [event["exception"]["values"][-1]["type"] for event in events] == ["KeyError"] * count
 
 
 def test_what_goes_wrong_over_any_other_problem_is_reported(sentry: SentryServer) -> None:

@@ -15,6 +15,7 @@ from bridge.domain.incident import Change, Incident
 from bridge.domain.routing import destinations_for, due_at, labels_of
 from bridge.pipeline import steps
 from bridge.pipeline.parts import Parts, ring
+from bridge.selfreport import working_on
 from bridge.store.chain import Repeated, Step
 from bridge.store.inbox import Taken
 from bridge.store.incidents import Due, Item, Record
@@ -46,10 +47,11 @@ def ingest(parts: Parts, batch: int = BATCH) -> int:
     """Fold a batch of the inbox into incidents; returns how many requests were taken."""
     now, taken = parts.inbox.take(batch, parts.abandoned)
     left = taken
-    for _ in range(ROUNDS):
-        if not left:
-            break
-        left = _round(parts, left, now)
+    with working_on(*(alert.labels for one in taken for alert in one.alerts)):
+        for _ in range(ROUNDS):
+            if not left:
+                break
+            left = _round(parts, left, now)
     if len(taken) == batch:
         parts.bell.ingest()
     return len(taken)
