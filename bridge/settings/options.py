@@ -22,7 +22,7 @@ from pydantic import (
 class Options(BaseModel):
     """What an operator can set in one place; unknown keys are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 Secret = SecretStr

@@ -7,7 +7,7 @@ import binascii
 import hmac
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from bridge import settings
 from bridge.domain.alert import Severity
@@ -33,16 +33,12 @@ Filled = Annotated[Secret | None, AfterValidator(_filled)]
 class BasicAuth(settings.Options):
     """What Alertmanager's `http_config.basic_auth` sends."""
 
-    model_config = ConfigDict(hide_input_in_errors=True)
-
     username: Annotated[str, Field(min_length=1, pattern="^[^:]+$")]
     password: Annotated[Secret, AfterValidator(_filled)]
 
 
 class AlertmanagerOptions(settings.Options):
     """How Alertmanager proves itself; every proof that is set must hold."""
-
-    model_config = ConfigDict(hide_input_in_errors=True)
 
     bearer_token: Filled = None
     """As in Alertmanager's `http_config.authorization.credentials`."""

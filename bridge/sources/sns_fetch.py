@@ -91,10 +91,9 @@ def confirm(url: str) -> None:
     try:
         with _get(url) as answer:
             status = answer.status_code
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise OSError(
-            f"SNS can't be reached to confirm ({type(error).__name__}: {error}): let this host reach it; "
-            "it will ask again"
+            f"SNS did not answer the confirmation ({type(error).__name__}); it will be asked again"
         ) from error
     if status != 200:
         raise OSError(f"SNS answered {status} to the confirmation; it will be asked again")

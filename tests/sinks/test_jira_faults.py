@@ -341,7 +341,7 @@ def test_links_that_fail_in_passing_are_set_with_the_next_sync(cloud: Bench) -> 
 
 def test_a_template_that_cannot_be_filled_in_is_rejected_with_its_reason(cloud: Bench) -> None:
     cloud.state.screen.add("customfield_1")
-    cloud.jira = cloud.sink(fields={"customfield_1": "{{ 1 // 0 }}"})
+    cloud.jira = cloud.sink(fields={"customfield_1": "{{ labels.team.lead.name }}"})
     outcome = stopped(cloud, FIRING)
     assert isinstance(outcome, Rejected)
     assert "correct `fields`" in outcome.reason
