@@ -23,6 +23,11 @@ def receive(source: Source, scrubber: Scrubber, request: Request) -> Parsed:
     A time in the future is taken as now: a sender's fast clock must not outlast its own resolution.
     """
     source.verify(request)
+    return understand(source, scrubber, request)
+
+
+def understand(source: Source, scrubber: Scrubber, request: Request) -> Parsed:
+    """Return what a request says that was proven before; raises Unparseable."""
     parsed = source.parse(request)
     if not isinstance(parsed, list):
         return parsed

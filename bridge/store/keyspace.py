@@ -17,6 +17,8 @@ from bridge.domain.alert import from_epoch
 PREFIX = "{ab}:"
 """All keys of one bridge carry one hash tag, so that a Redis Cluster keeps them in one slot."""
 
+SCRIPTS = ("take_alerts", "commit", "take_due", "settle", "sweep", "letter_keep", "letter_drop", "letter_replay")
+
 
 @cache
 def script_text(name: str) -> str:
@@ -46,10 +48,7 @@ class Keyspace:
     def __init__(self, client: redis.Redis, prefix: str = PREFIX) -> None:
         self.client = client
         self.prefix = prefix
-        self._scripts = {
-            name: client.register_script(script_text(name))
-            for name in ("take_alerts", "commit", "take_due", "settle", "sweep")
-        }
+        self._scripts = {name: client.register_script(script_text(name)) for name in SCRIPTS}
 
     def key(self, name: str) -> str:
         """Return the full name of a key."""
