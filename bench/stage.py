@@ -103,7 +103,11 @@ class Stage:
     @property
     def environ(self) -> dict[str, str]:
         """What a process of the bridge is told."""
-        return {"ALERT_BRIDGE_CONFIG": str(self.config), "REDIS_URL": self.redis_url}
+        return {
+            "ALERT_BRIDGE_CONFIG": str(self.config),
+            "ALERT_BRIDGE_DATA": str(self.folder),
+            "REDIS_URL": self.redis_url,
+        }
 
     def start(self, name: str, argv: Sequence[str], cores: set[int]) -> Program:
         """Start a process on some cores; what it says goes to a file."""

@@ -25,6 +25,7 @@ from bridge.settings.sections import (
     RouteOptions,
     Settings,
     ThresholdOptions,
+    data_path,
 )
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -70,6 +71,7 @@ class Loader:
             scrub=scrub,
             redis_url=general.redis.url or self._redis_url(),
             sentry_dsn=general.sentry_dsn or self._secret("SENTRY_DSN"),
+            data=data_path(self._environ),
         )
 
     def _check_top(self, top: Data) -> None:

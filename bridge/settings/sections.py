@@ -97,6 +97,22 @@ class Incidents(Options):
         return self
 
 
+class Journal(Options):
+    """What a receiver keeps on its own disk while the store can't take it; where: ALERT_BRIDGE_DATA."""
+
+    max_size: Annotated[Size, Field(ge=1 << 20)] = 256 << 20
+    """Of each receiver; beyond it senders are asked to come again."""
+
+
+class InboxLimit(Options):
+    """How much may wait for the workers before senders are asked to come again."""
+
+    entries: int = Field(default=200_000, ge=1)
+    """Requests."""
+    bytes: Annotated[Size, Field(ge=1 << 20)] = 256 << 20
+    """In the store's memory."""
+
+
 class Timing(Options):
     """Times of the bridge's own protocol: right as they are; the fault bench shortens them."""
 
@@ -111,6 +127,10 @@ class Receiver(Options):
 
     max_body: Annotated[Size, Field(ge=1024, le=64 << 20)] = 4 << 20
     """A larger request is answered 413; Alertmanager with 1,000 alerts sends 700 KiB to 2 MiB."""
+    journal: Journal = Journal()
+    inbox_limit: InboxLimit = InboxLimit()
+    drain: Annotated[Duration, Field(le=timedelta(minutes=5))] = timedelta()
+    """How long after SIGTERM requests are still taken while /readyz says 503, so that a load balancer looks away."""
 
 
 class Log(Options):
@@ -211,6 +231,8 @@ class Settings:
     redis_url: Secret | None
     """From the config, else from REDIS_URL; None: `up` starts its own store."""
     sentry_dsn: Secret | None
+    data: Path = Path("data")
+    """Where this machine's files lie: the embedded store's and the journal's; the environment's ALERT_BRIDGE_DATA."""
     warnings: tuple[Problem, ...] = ()
 
     @property
@@ -257,3 +279,8 @@ class Settings:
 def config_path(environ: Mapping[str, str]) -> Path:
     """Return where the config is: ALERT_BRIDGE_CONFIG, or config/bridge.yaml."""
     return Path(environ.get("ALERT_BRIDGE_CONFIG") or "config/bridge.yaml")
+
+
+def data_path(environ: Mapping[str, str]) -> Path:
+    """Return where this machine's files lie: ALERT_BRIDGE_DATA, or ./data."""
+    return Path(environ.get("ALERT_BRIDGE_DATA") or "data")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from enum import StrEnum
 from typing import Any, cast
 
 from redis.exceptions import RedisError, ResponseError
@@ -15,6 +16,20 @@ OLDEST = (7, 0)
 SLOW_MS = 20.0
 CLOCK_OFF_S = 2.0
 OK, WARN, FAIL = Level.OK, Level.WARN, Level.FAIL
+
+
+class Durability(StrEnum):
+    """What of the accepted is lost when the store's machine loses power."""
+
+    ALWAYS = "fsync always"
+    """Nothing."""
+    SECOND = "up to 1 s"
+    WHENEVER = "up to 30 s"
+    """The kernel writes when it likes (appendfsync no)."""
+    NONE = "none"
+    """Everything, and with any end of the store (AOF is off)."""
+    UNKNOWN = "unknown"
+    """CONFIG is not allowed."""
 
 
 def examine(keyspace: Keyspace) -> Iterator[Finding]:
@@ -62,13 +77,30 @@ def _configured(keyspace: Keyspace) -> Iterator[Finding]:
         yield Finding(WARN, "maxmemory is not set", "set it, so that the store refuses before the machine kills it")
 
 
+def durability(keyspace: Keyspace) -> Durability:
+    """Return what a power loss at the store can cost; raises RedisError when the store does not answer."""
+    try:
+        return _in_force(cast("dict[str, str]", keyspace.client.config_get("appendonly", "appendfsync")))
+    except ResponseError:
+        return Durability.UNKNOWN
+
+
+def _in_force(config: dict[str, str]) -> Durability:
+    if config.get("appendonly") != "yes":
+        return Durability.NONE if config else Durability.UNKNOWN
+    always, second = Durability.ALWAYS, Durability.SECOND
+    return {"always": always, "everysec": second}.get(config["appendfsync"], Durability.WHENEVER)
+
+
 def _durability(config: dict[str, str]) -> Finding:
-    if config["appendonly"] != "yes":
+    cost = _in_force(config)
+    if cost is Durability.NONE:
         return Finding(FAIL, "durability: none (AOF is off)", "set appendonly yes, appendfsync always")
-    if config["appendfsync"] == "always":
+    if cost is Durability.ALWAYS:
         return Finding(OK, "durability: what is accepted is on disk (AOF, fsync always)")
+    lost = "about 1 s" if cost is Durability.SECOND else "about 30 s"
     return Finding(
-        WARN, f"durability: a power loss can cost about 1 s (appendfsync {config['appendfsync']})",
+        WARN, f"durability: a power loss can cost {lost} (appendfsync {config['appendfsync']})",
         "set appendfsync always if that matters; a crash of the store alone loses nothing",
     )  # fmt: skip
 

@@ -4,26 +4,44 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import cast
 
+import structlog
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from redis.exceptions import RedisError
 
 from bridge.store.keyspace import Keyspace
+
+log = structlog.get_logger(__name__)
 
 
 class Gauges:
     """A Prometheus collector that asks the store at each scrape; keeps nothing itself."""
 
-    def __init__(self, keyspace: Keyspace, destinations: Sequence[str], answers: Counter[tuple[str, int]]) -> None:
+    def __init__(
+        self,
+        keyspace: Keyspace,
+        destinations: Sequence[str],
+        answers: Counter[tuple[str, int]],
+        pressure: Callable[[], Iterator[Metric]],
+    ) -> None:
         self._keys = keyspace
+        self._pressure = pressure
         self._destinations = destinations
         self._answers = answers
 
     def collect(self) -> Iterator[Metric]:
-        """Yield every metric; raises RedisError when the store can't be asked."""
+        """Yield every metric; without the store, those that need none of it."""
         yield self._webhooks()
+        yield from self._pressure()
+        try:
+            yield from self._of_store()
+        except RedisError as error:
+            log.warning("metrics_incomplete", reason=str(error))
+
+    def _of_store(self) -> Iterator[Metric]:
         pipe = self._keys.client.pipeline(transaction=False)
         pipe.hgetall(self._keys.key("counts"))
         pipe.xlen(self._keys.key("inbox"))

@@ -7,7 +7,9 @@ from starlette.applications import Starlette
 
 from bridge import logs, wiring
 from bridge.settings import Settings
+from bridge.store.journal import Journal
 from bridge.web.app import Receiver, application
+from bridge.web.inlet import InboxLimit
 from bridge.web.protocol import Punctual, make_room
 
 log = structlog.get_logger(__name__)
@@ -25,11 +27,15 @@ def build() -> Starlette:
 
 def receiver(settings: Settings) -> Receiver:
     """Return what the receiver needs, of a config; raises ConfigError without a store."""
+    own = settings.receiver
     return Receiver(
         sources=wiring.sources(settings),
         scrubber=wiring.scrubber(settings),
         redis_url=wiring.redis_url(settings),
         keyspace=wiring.keyspace(settings),
         parts=wiring.parts(settings, wiring.celery(settings)),
-        max_body=settings.receiver.max_body,
+        journal=Journal(settings.data / "journal", max_size=own.journal.max_size),
+        inbox_limit=InboxLimit(entries=own.inbox_limit.entries, bytes=own.inbox_limit.bytes),
+        max_body=own.max_body,
+        drain=own.drain,
     )

@@ -1,23 +1,36 @@
-"""The receiver's way into the inbox: many requests share one write, and one ring."""
+"""The receiver's way to a promise: many requests share one write to the store, or else to the journal."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-
-import redis.asyncio
-from redis.exceptions import RedisError
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from bridge.domain.alert import Alert
 from bridge.store.inbox import body_of
-from bridge.store.keyspace import PREFIX
+from bridge.store.segment import Entry
+from bridge.web.aside import Aside
+from bridge.web.inlet import STORE_WITHIN, Inlet
 
-AT_ONCE = 200
-"""Requests written in one round trip at the most."""
+AT_ONCE, BYTES_AT_ONCE = 200, 4 << 20
+"""Requests, and bytes, written to the store in one round trip at the most; a larger one goes alone."""
+ASIDE, BYTES_ASIDE = 10_000, 16 << 20
+"""The same for one write to the journal."""
+WAITING, BYTES_WAITING = 10_000, 64 << 20
+"""Requests, and bytes, that may wait for their write; more are asked to come again."""
+ANSWER_WITHIN = 0.85
+"""Seconds from a request's arrival here to its answer, whatever happens (Sentry hangs up after 1 s)."""
 
 
 class NotStored(Exception):
-    """The store did not take it in time: nothing may be promised to the sender."""
+    """It could be kept nowhere: nothing may be promised to the sender."""
+
+
+class _Waiting(NamedTuple):
+    entry: Entry
+    done: asyncio.Future[None]
+    since: float
 
 
 class Writer:
@@ -26,42 +39,97 @@ class Writer:
     A write that fails may have been applied in part; the sender's repetition of it is then a duplicate.
     """
 
-    def __init__(self, client: redis.asyncio.Redis, ring: Callable[[], None], prefix: str = PREFIX) -> None:
-        self._client = client
-        self._ring = ring
-        self._inbox, self._rung = f"{prefix}inbox", f"{prefix}rung:"
-        self._waiting: list[tuple[bytes, str, asyncio.Future[None]]] = []
+    def __init__(self, inlet: Inlet, aside: Aside) -> None:
+        self._inlet, self._aside = inlet, aside
+        self._waiting: list[_Waiting] = []
+        self._bytes = 0
         self._task: asyncio.Task[None] | None = None
+        self.shed: Counter[str] = Counter()
+        """Requests that were refused, by what was full: "inbox", "waiting" or "journal"."""
 
     async def put(self, alerts: list[Alert], trace: str) -> None:
-        """Return when the alerts are in the inbox; raises NotStored."""
-        done = asyncio.get_running_loop().create_future()
-        self._waiting.append((body_of(alerts), trace, done))
+        """Return when the alerts are in the inbox, or in the journal; raises NotStored."""
+        if self._inlet.full and not self._inlet.down:
+            raise self._refused("inbox", "the inbox is over its limit (receiver.inbox_limit): see that workers run")
+        entry = Entry(trace, body_of(alerts))
+        if self._waiting and (len(self._waiting) >= WAITING or self._bytes + len(entry.body) > BYTES_WAITING):
+            raise self._refused("waiting", "too many requests wait to be written")
+        loop = asyncio.get_running_loop()
+        done = loop.create_future()
+        self._waiting.append(_Waiting(entry, done, loop.time()))
+        self._bytes += len(entry.body)
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._flush())
+            self._task = loop.create_task(self._flush())
         await done
 
-    async def _flush(self) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
-            error = await self._write(batch)
-            for _, _, done in batch:
-                if done.cancelled():
-                    continue
-                if error is None:
-                    done.set_result(None)
-                else:
-                    done.set_exception(NotStored(str(error)))
+    async def close(self) -> None:
+        """Wait for what is still being written."""
+        if self._task is not None:
+            await asyncio.wait({self._task}, timeout=2 * ANSWER_WITHIN)
 
-    async def _write(self, batch: list[tuple[bytes, str, asyncio.Future[None]]]) -> Exception | None:
-        pipe = self._client.pipeline(transaction=False)
-        for body, trace, _ in batch:
-            pipe.xadd(self._inbox, {"a": body, "t": trace})
-        pipe.set(self._rung, "1", nx=True, px=1000)
-        try:
-            *_, first = await pipe.execute()
-        except (TimeoutError, RedisError, OSError) as error:
-            return error
-        if first:
-            self._ring()
-        return None
+    async def _flush(self) -> None:
+        loop = asyncio.get_running_loop()
+        wrote = False
+        while self._waiting:
+            stale = wrote and loop.time() - self._waiting[0].since > STORE_WITHIN
+            wrote = True
+            past = stale or self._inlet.down
+            batch = self._next(ASIDE, BYTES_ASIDE) if past else self._next(AT_ONCE, BYTES_AT_ONCE)
+            left = batch
+            try:
+                left = batch if past else await self._store(batch)
+                if left:
+                    await self._set_aside(left, loop.time())
+            finally:
+                if left:
+                    _answer(left, NotStored("the receiver was interrupted"))
+
+    def _next(self, count: int, size: int) -> list[_Waiting]:
+        if len(self._waiting) <= count and self._bytes <= size:
+            batch, self._waiting, self._bytes = self._waiting, [], 0
+            return batch
+        taken = total = 0
+        for waiting in self._waiting[:count]:
+            total += len(waiting.entry.body)
+            if taken and total > size:
+                total -= len(waiting.entry.body)
+                break
+            taken += 1
+        batch, self._waiting = self._waiting[:taken], self._waiting[taken:]
+        self._bytes -= total
+        return batch
+
+    async def _store(self, batch: list[_Waiting]) -> list[_Waiting]:
+        """Write to the store, and answer those whose entry is in it; returns the others."""
+        refused = await self._inlet.write([waiting.entry for waiting in batch])
+        if not refused:
+            _answer(batch)
+            return []
+        left = [batch[i] for i in refused]
+        kept = set(range(len(batch))).difference(refused)
+        _answer([batch[i] for i in sorted(kept)])
+        return left
+
+    async def _set_aside(self, batch: list[_Waiting], now: float) -> None:
+        within = max(batch[0].since + ANSWER_WITHIN - now, 0)
+        why = await self._aside.keep([waiting.entry for waiting in batch], within)
+        if why:
+            self.shed["journal"] += len(batch)
+            down = self._inlet.down or "the store is slow"
+            _answer(batch, NotStored(f"neither the store takes it ({down}) nor the journal ({why})"))
+        else:
+            _answer(batch)
+
+    def _refused(self, what: str, why: str) -> NotStored:
+        self.shed[what] += 1
+        return NotStored(why)
+
+
+def _answer(batch: Sequence[_Waiting], error: NotStored | None = None) -> None:
+    for waiting in batch:
+        if waiting.done.done():
+            continue
+        if error is None:
+            waiting.done.set_result(None)
+        else:
+            waiting.done.set_exception(error)

@@ -59,6 +59,7 @@ class Processes:
             | self.environ
             | {
                 "ALERT_BRIDGE_CONFIG": str(config),
+                "ALERT_BRIDGE_DATA": str(self.folder / "data"),
                 "REDIS_URL": self.redis_url,
             }
         )

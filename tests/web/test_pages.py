@@ -100,7 +100,11 @@ def test_without_its_store_it_is_alive_but_not_ready_until_the_store_is_back(
     store = store_of_its_own()
     config = tmp_path / "bridge.yaml"
     config.write_text(CONFIG.format(topic="arn:aws:sns:eu-central-1:210987654321:pages", host="127.0.0.1:1"))
-    environ = {"ALERT_BRIDGE_CONFIG": str(config), "REDIS_URL": embedded.url(tmp_path)}
+    environ = {
+        "ALERT_BRIDGE_CONFIG": str(config),
+        "REDIS_URL": embedded.url(tmp_path),
+        "ALERT_BRIDGE_DATA": str(tmp_path),
+    }
     made = serve.receiver(wiring.load(environ))
     with running(application(made), lifespan="on") as url:
         assert httpx.get(f"{url}/readyz").status_code == 200
@@ -113,8 +117,8 @@ def test_without_its_store_it_is_alive_but_not_ready_until_the_store_is_back(
         assert "the store does not answer" in answer.json()["why"]
         assert time.monotonic() - began < 1
         assert httpx.get(f"{url}/healthz").status_code == 200
-        assert httpx.get(f"{url}/metrics").status_code == 503
+        assert "alert_bridge_store_up 0.0" in httpx.get(f"{url}/metrics").text
 
         store_of_its_own()
         until(lambda: httpx.get(f"{url}/readyz").status_code == 200, "ready again")
-        assert httpx.get(f"{url}/metrics").status_code == 200
+        assert "alert_bridge_store_up 1.0" in httpx.get(f"{url}/metrics").text

@@ -1,0 +1,165 @@
+"""The store as the receiver meets it: one write for many requests, whether it takes them, and how full it is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import redis.asyncio
+import structlog
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from bridge.store.keyspace import PREFIX, options
+from bridge.store.segment import Entry
+
+STORE_WITHIN = 0.4
+"""Seconds the store has for a write before the journal takes it (Sentry hangs up after 1 s)."""
+
+LAST_READ = 0.02
+"""Seconds more, to read what has arrived."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InboxLimit:
+    """How much may wait in the inbox before senders are asked to come again."""
+
+    entries: int = 200_000
+    bytes: int = 256 << 20
+
+
+def client(url: str) -> redis.asyncio.Redis:
+    """Return a client whose every use needs a deadline of its own: one for the whole call, not for each read."""
+    own = options(url, STORE_WITHIN) | {"socket_timeout": None}
+    return redis.asyncio.Redis.from_url(url, retry=Retry(NoBackoff(), 0), **own)
+
+
+class Within:
+    """A time-out that does not mistake a busy event loop for a silent store.
+
+    When it is over, what has arrived meanwhile is read first: asyncio's own would cancel before that.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._limit = asyncio.timeout(None)
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_later(seconds, self._over)
+
+    def _over(self) -> None:
+        self._limit.reschedule(self._loop.time() + LAST_READ)
+
+    async def __aenter__(self) -> None:
+        await self._limit.__aenter__()
+
+    async def __aexit__(self, *error: Any) -> None:
+        self._timer.cancel()
+        await self._limit.__aexit__(*error)
+
+
+class Inlet:
+    """Writes into the inbox, and knows without asking whether that makes sense now."""
+
+    def __init__(
+        self, store: redis.asyncio.Redis, ring: Callable[[], None], limit: InboxLimit, prefix: str = PREFIX
+    ) -> None:
+        self._store = store
+        self._ring = ring
+        self.limit = limit
+        self._inbox, self._rung, self._probe = f"{prefix}inbox", f"{prefix}rung:", f"{prefix}probe"
+        self.down = ""
+        """Why the store takes nothing now; empty while it does."""
+        self.entries = 0
+        """In the inbox when it was last looked at, and what was written since."""
+        self.bytes = 0
+        self._was_full = False
+
+    @property
+    def full(self) -> bool:
+        """Whether more waits in the inbox than may."""
+        return self.entries >= self.limit.entries or self.bytes >= self.limit.bytes
+
+    async def write(self, entries: Sequence[Entry]) -> Sequence[int]:
+        """Write to the inbox in one round trip; returns the positions of those that are not surely in it.
+
+        When the answer does not come, they may be in it all the same: written again, they are duplicates.
+        """
+        pipe = self._store.pipeline(transaction=False)
+        size = 0
+        for trace, body, _ in entries:
+            pipe.xadd(self._inbox, {"a": body, "t": trace})
+            size += len(body)
+        pipe.set(self._rung, "1", nx=True, px=1000)
+        try:
+            async with Within(STORE_WITHIN):
+                *answers, first = await pipe.execute(raise_on_error=False)
+        except (TimeoutError, RedisError, OSError) as error:
+            self._fell(error)
+            return range(len(entries))
+        self.entries += len(entries)
+        self.bytes += size
+        if first is True:
+            self._ring()
+        refused = [i for i, answer in enumerate(answers) if isinstance(answer, Exception)]
+        if refused:
+            self._fell(answers[refused[0]])
+        return refused
+
+    async def look(self) -> None:
+        """See how full the inbox is, and whether a store that was down takes writes again; raises nothing."""
+        pipe = self._store.pipeline(transaction=False)
+        pipe.xlen(self._inbox)
+        pipe.memory_usage(self._inbox)
+        if self.down:  # a full or read-only store answers questions all the same
+            pipe.set(self._probe, "1", px=1000)
+        try:
+            async with Within(STORE_WITHIN):
+                entries, size, *probed = await pipe.execute(raise_on_error=False)
+        except (TimeoutError, RedisError, OSError) as error:
+            self._fell(error)
+            return
+        self.entries = entries if isinstance(entries, int) else 0
+        self.bytes = size if isinstance(size, int) else 0  # None: empty; an error: MEMORY is not allowed here
+        self._tell_fullness()
+        if probed and probed[0] is True:
+            self._rose()
+        elif probed:
+            self._fell(probed[0])
+
+    async def answers(self) -> str:
+        """Return why the store does not answer, or nothing if it does."""
+        try:
+            async with Within(STORE_WITHIN):
+                await self._store.ping()
+        except (TimeoutError, RedisError, OSError) as error:
+            self._fell(error)
+            return _words(error)
+        return ""
+
+    def _fell(self, error: Exception) -> None:
+        if not self.down:
+            log.error("store_down", reason=_words(error), now="the local journal takes what comes in")
+        self.down = _words(error)
+
+    def _rose(self) -> None:
+        log.warning("store_back", was=self.down)
+        self.down = ""
+
+    def _tell_fullness(self) -> None:
+        if self.full and not self._was_full:
+            log.error(
+                "inbox_full", entries=self.entries, bytes=self.bytes, now="senders get 503", do="see that workers run"
+            )
+        elif self._was_full and not self.full:
+            log.warning("inbox_has_room", entries=self.entries, bytes=self.bytes)
+        self._was_full = self.full
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, TimeoutError) and not str(error):
+        return f"no answer within {STORE_WITHIN:g} s"
+    return str(error) or type(error).__name__

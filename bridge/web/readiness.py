@@ -1,0 +1,73 @@
+"""GET /readyz, and /readyz?full for people: the durability in force, the journal, the inbox, the sweep."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from redis.exceptions import RedisError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from bridge.store.examine import Durability, durability
+from bridge.store.keyspace import Keyspace
+from bridge.web.aside import Aside
+from bridge.web.drain import Drain
+from bridge.web.inlet import Inlet
+
+
+class Readiness:
+    """Answers 200 while the store takes writes and the receiver is not about to end, else 503 with the reason."""
+
+    def __init__(self, keyspace: Keyspace, inlet: Inlet, aside: Aside, drain: Drain) -> None:
+        self._keys, self._inlet, self._aside, self._drain = keyspace, inlet, aside, drain
+
+    async def answer(self, request: Request) -> Response:
+        """Answer one request."""
+        why = await self._why_not()
+        answer: dict[str, object] = {"ready": not why, "why": why} if why else {"ready": True}
+        if "full" in request.query_params:
+            answer |= await self._details()
+        return JSONResponse(answer, 503 if why else 200)
+
+    async def _why_not(self) -> str:
+        if self._drain.begun:
+            return "draining"
+        if why := await self._inlet.answers():
+            return f"the store does not answer: {why}"
+        return f"the store takes no writes: {self._inlet.down}" if self._inlet.down else ""
+
+    async def _details(self) -> dict[str, object]:
+        journal, limit = self._aside.journal, self._inlet.limit
+        silent = await self._inlet.answers()
+        lasting, age = (Durability.UNKNOWN, None) if silent else await asyncio.to_thread(self._of_store)
+        return {
+            "store": {
+                "answers": not silent,
+                "takes_writes": not self._inlet.down,
+                "durability": lasting,
+                "sweep_age_seconds": age,
+            },
+            "journal": {
+                "usable": not self._aside.trouble,
+                "why": self._aside.trouble,
+                "records": journal.records,
+                "bytes": journal.size,
+                "max_bytes": journal.max_size,
+            },
+            "inbox": {
+                "entries": self._inlet.entries,
+                "bytes": self._inlet.bytes,
+                "max_entries": limit.entries,
+                "max_bytes": limit.bytes,
+                "full": self._inlet.full,
+            },
+        }
+
+    def _of_store(self) -> tuple[Durability, float | None]:
+        try:
+            swept = self._keys.client.get(self._keys.key("swept"))
+            age = max(time.time() - int(swept) / 1000, 0.0) if isinstance(swept, bytes) else None
+            return durability(self._keys), age
+        except RedisError:
+            return Durability.UNKNOWN, None
