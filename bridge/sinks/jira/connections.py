@@ -10,6 +10,7 @@ import msgspec
 from bridge.domain.alert import Link
 from bridge.domain.words import clip
 from bridge.ports import Delivery
+from bridge.sinks.address import web_link
 from bridge.sinks.jira.options import JiraOptions
 from bridge.sinks.jira.text import plain
 
@@ -64,8 +65,8 @@ def connections(delivery: Delivery, options: JiraOptions) -> Iterator[RemoteLink
     incident = delivery.incident
     source = Link(f"{incident.source}: {incident.title}", incident.url)
     for name, link in (("source", source), *((peer.label, peer) for peer in delivery.peers)):
-        if link.url.startswith(("http://", "https://")):
-            yield RemoteLink(f"alert-bridge:{incident.id}:{plain(name)}"[:GLOBAL_ID_LIMIT], link)
+        if address := web_link(link.url):
+            yield RemoteLink(f"alert-bridge:{incident.id}:{plain(name)}"[:GLOBAL_ID_LIMIT], Link(link.label, address))
     previous = delivery.previous
     if previous is not None and previous.handle and options.link_type:
         yield Related(previous.handle[-1], options.link_type)

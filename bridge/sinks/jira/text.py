@@ -14,6 +14,7 @@ from bridge.domain.alert import Link
 from bridge.domain.incident import Change, Entry, Incident
 from bridge.domain.words import clip
 from bridge.ports import Delivery, House
+from bridge.sinks.address import web_link
 
 SUMMARY_LIMIT = 254
 DESCRIPTION_LIMIT = 30_000
@@ -87,9 +88,10 @@ def told(texts: Iterable[str]) -> int:
 
 def url_in_markup(url: str) -> str:
     """Return an address that can't end its `[label|address]` early, or "" if it is not http(s)."""
-    if not url.startswith(("http://", "https://")) or len(url) > LINKS_LIMIT // 2:
+    address = web_link(url)
+    if len(address) > LINKS_LIMIT // 2:
         return ""
-    return "".join(_IN_URL.get(c, c) for c in _CONTROL.sub("", url) if not c.isspace() or c == " ")
+    return "".join(_IN_URL.get(c, c) for c in _CONTROL.sub("", address) if not c.isspace() or c == " ")
 
 
 def _escaped(match: re.Match[str]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bridge.domain.alert import Link
+from bridge.sinks.address import web_link
 from bridge.sinks.slack.text import URL_LIMIT, escape, fit, link, one_line, units, web_address
 
 Block = dict[str, object]
@@ -75,7 +76,7 @@ def _packed(links: list[str]) -> Iterator[str]:
 def _distinct(links: tuple[Link, ...]) -> Iterator[Link]:
     seen = set()
     for each in links:
-        if each.url.startswith(("http://", "https://")) and each.url not in seen:
+        if web_link(each.url) and each.url not in seen:
             seen.add(each.url)
             yield each
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
+
+from bridge.sinks.address import web_link
 
 URL_LIMIT = 3000
 """Longest address a button takes (Block Kit's `button.url`)."""
@@ -73,12 +75,8 @@ def code(text: str, limit: int) -> str:
 
 def web_address(url: str) -> str:
     """Return the address as it may stand in a button or link, or "" when it is not http(s) or too long."""
-    quoted = quote(one_line(url.replace("`", "%60")), safe=_URL_SAFE)
-    try:
-        parts = urlsplit(quoted)
-    except ValueError:
-        return ""
-    return quoted if parts.scheme in ("http", "https") and parts.netloc and len(quoted) <= URL_LIMIT else ""
+    quoted = quote(one_line(web_link(url).replace("`", "%60")), safe=_URL_SAFE)
+    return quoted if len(quoted) <= URL_LIMIT else ""
 
 
 def link(label: str, address: str) -> str:
