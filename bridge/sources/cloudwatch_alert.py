@@ -17,6 +17,10 @@ SERVICE_DIMENSIONS = (
     "TargetGroup",
     "DBInstanceIdentifier",
     "QueueName",
+    "TableName",
+    "ApiName",
+    "LoadBalancer",
+    "LoadBalancerName",
     "ClusterName",
 )
 """Which dimension names the service when no tag does, first match first."""
@@ -81,7 +85,7 @@ def _service(alarm: Alarm, tags: dict[str, str]) -> str:
         return tags["service"]
     dimensions = alarm.dimensions
     named = next((dimensions[name] for name in SERVICE_DIMENSIONS if dimensions.get(name)), "")
-    if named.startswith("targetgroup/"):
+    if named.startswith(("targetgroup/", "app/", "net/", "gwy/")):  # of load balancers: kind/name/id
         return named.split("/")[1]
     return named or alarm.namespace
 

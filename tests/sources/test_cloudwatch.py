@@ -218,7 +218,7 @@ def test_a_metric_math_alarm_shows_the_expression_and_what_it_is_made_of() -> No
         "calls: AWS/ApiGateway Count (Sum over 1 min)",
     ]
     assert (alert.labels["alarm_kind"], alert.labels["metric"]) == ("math", "error ratio")
-    assert alert.service == "AWS/ApiGateway"
+    assert alert.service == "shop"
 
 
 def test_an_anomaly_alarm_shows_the_metric_and_that_it_left_the_band() -> None:
@@ -317,6 +317,10 @@ def test_without_a_tag_the_option_says_how_severe_an_alarm_is() -> None:
         ({"ClusterName": "prod", "ServiceName": "carts"}, "carts"),
         ({"FunctionName": "resize"}, "resize"),
         ({"DBInstanceIdentifier": "ledger"}, "ledger"),
+        ({"LoadBalancer": "app/shop/50dc6c495c0c9188"}, "shop"),
+        ({"LoadBalancer": "net/edge/1", "AvailabilityZone": "a"}, "edge"),
+        ({"LoadBalancerName": "classic"}, "classic"),
+        ({"TableName": "orders"}, "orders"),
         ({"InstanceId": "i-0abc"}, "AWS/SQS"),
         ({}, "AWS/SQS"),
     ],
