@@ -109,6 +109,19 @@ def test_an_alert_of_300_labels_is_shown_in_part(site: Bench) -> None:
     assert "300 in all" in site.sandbox.issues[-1].fields["description"]
 
 
+def test_the_table_says_nothing_twice_and_nothing_that_changes_while_the_issue_is_read() -> None:
+    given_ = alert(service="shop", labels={"service": "shop", "pod": "web-1"}, facts={"Release": "2.1"})
+    rows = re.findall(r"^\|\|([^|]+?) \|", text.description(delivery(told(given_)), HOUSE), re.MULTILINE)
+    assert "Status" not in rows, "the issue has a status of its own"
+    assert rows[-2:] == ["Release", "Labels"]
+    assert "||Labels |pod=web\\-1 |" in text.description(delivery(told(given_)), HOUSE)
+
+
+def test_a_summary_that_only_repeats_the_title_is_left_out() -> None:
+    same = alert(title="ValueError: boom", summary="ValueError: boom")
+    assert "boom" not in text.description(delivery(told(same)), HOUSE)
+
+
 def test_what_happened_before_the_issue_was_opened_is_in_its_description() -> None:
     shown = text.description(delivery(told(alert(0), alert(12, Status.RESOLVED))), HOUSE)
     assert "* 2026-11-21 14:12:00 KST: resolved after 12 min" in shown

@@ -65,7 +65,7 @@ def description(delivery: Delivery, house: House) -> str:
     """Return what the issue says when it is opened, at most 30,000 units; it is never rewritten."""
     incident = delivery.incident
     parts = (
-        _paragraph(clip(plain(incident.summary), SUMMARY_TEXT_LIMIT)),
+        _paragraph(_why(incident)),
         "\n".join(_within(TABLE_LIMIT, _rows(incident, house))),
         "\n".join(_within(LINKS_LIMIT, _link_lines(delivery))),
         "\n".join(_within(HISTORY_LIMIT, _history(incident, house))),
@@ -73,6 +73,11 @@ def description(delivery: Delivery, house: House) -> str:
         _mark(incident.version, f"incident {escape(incident.id)}"),
     )
     return "\n\n".join(part for part in parts if part)
+
+
+def _why(incident: Incident) -> str:
+    why = clip(plain(incident.summary), SUMMARY_TEXT_LIMIT)
+    return "" if why == plain(incident.title) else why
 
 
 def comment(entry: Entry, house: House) -> str:
@@ -121,7 +126,6 @@ def _mark(version: int, text: str) -> str:
 
 def _rows(incident: Incident, house: House) -> Iterator[str]:
     facts = {
-        "Status": incident.status.value,
         "Severity": incident.severity.value,
         "Service": incident.service,
         "Environment": incident.environment,
@@ -130,15 +134,18 @@ def _rows(incident: Incident, house: House) -> Iterator[str]:
         "Last seen": _when(incident.last_seen, house),
         "Count so far": str(incident.count),
         "Trace id": incident.trace_id,
-        "Labels": _labels(incident.labels),
     }
-    for name, value in {**facts, **{n: v for n, v in incident.facts.items() if n not in facts}}.items():
+    facts |= {name: value for name, value in incident.facts.items() if name not in facts}
+    for name, value in [*facts.items(), ("Labels", _labels(incident))]:
         if shown := _paragraph(clip(plain(value), VALUE_LIMIT)):
             yield f"||{_paragraph(clip(plain(name), 60))} |{shown} |"
 
 
-def _labels(labels: dict[str, str]) -> str:
-    shown = [clip(f"{plain(name)}={plain(value)}", 100) for name, value in labels.items()]
+def _labels(incident: Incident) -> str:
+    """Return the labels that no other row tells, in one line."""
+    known = {incident.service, incident.environment, incident.severity, *incident.facts.values()}
+    labels = ((name, value) for name, value in incident.labels.items() if value not in known)
+    shown = [clip(f"{plain(name)}={plain(value)}", 100) for name, value in labels]
     text = ", ".join(shown)
     return text if len(text) <= VALUE_LIMIT else f"{len(shown)} in all: {text}"
 
