@@ -83,6 +83,13 @@ def test_a_firing_incident_reads_well_at_a_glance() -> None:
     assert buttons[1]["url"] == "https://prometheus.example.com/graph?g0.expr=up&g0.tab=1"
 
 
+def test_a_title_that_begins_with_the_service_is_not_told_twice() -> None:
+    incident = msgspec.structs.replace(story(alert()), title="Checkout p95 latency", summary="")
+    assert shown(incident)["text"] == "🔴 CRITICAL Checkout p95 latency"
+    other = msgspec.structs.replace(incident, title="checkouts fail")
+    assert shown(other)["text"] == "🔴 CRITICAL checkout: checkouts fail"
+
+
 def test_a_resolved_incident_is_green_and_says_after_how_long() -> None:
     sent = shown(story(alert(0), alert(12, Status.RESOLVED)))
     assert sent["text"] == "✅ RESOLVED after 12 min · checkout: HighErrorRate"

@@ -70,14 +70,20 @@ def message(
 
 def headline(incident: Incident) -> str:
     """Return one escaped line: state, where, what and why, at most 700 characters."""
-    where = f"{fit(one_line(incident.service), 100)}: " if incident.service.strip() else ""
-    what = where + fit(_title(incident), 250)
+    what = _where(incident) + fit(_title(incident), 250)
     if not incident.open:
         return f"✅ RESOLVED after {_lasted(incident)} · {what}"
     why = fit(one_line(incident.summary), 200)
     why = "" if why in what else why
     sign = f"{SIGNS[incident.severity]} {incident.severity.upper()}"
     return f"{sign} {what} — {why}" if why else f"{sign} {what}"
+
+
+def _where(incident: Incident) -> str:
+    """Return the service, unless the title begins with it: many rules are named "<service> p95 latency"."""
+    service, title = one_line(incident.service).strip(), _title(incident).lower()
+    known = not service or title == service.lower() or title.startswith((f"{service.lower()} ", f"{service.lower()}:"))
+    return "" if known else f"{fit(service, 100)}: "
 
 
 def entry_message(incident: Incident, entry: Entry, house: House) -> Message:
