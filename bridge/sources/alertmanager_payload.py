@@ -39,6 +39,8 @@ class Payload(msgspec.Struct, frozen=True, rename="camel"):
 
 _PAYLOAD = msgspec.json.Decoder(Payload)
 _CUSTOM = "a custom `payload:` template isn't supported, remove it from Alertmanager's webhook_configs"
+_UNREAD = "if Alertmanager's webhook_configs has a `payload:` template, remove it"
+_GRAFANA = "that is Grafana's own webhook, which is another format; this address is for Prometheus Alertmanager"
 
 
 def decoded(body: bytes) -> Payload:
@@ -46,9 +48,10 @@ def decoded(body: bytes) -> Payload:
     try:
         payload = _PAYLOAD.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Unparseable(f'not an Alertmanager payload of version "4": {clip(str(error), 200)}; {_CUSTOM}') from error
+        raise Unparseable(f'not an Alertmanager payload of version "4": {clip(str(error), 200)}; {_UNREAD}') from error
     if payload.version != "4":
-        raise Unparseable(f'version is "{clip(payload.version, 20)}" where "4" is expected: {_CUSTOM}')
+        why = _GRAFANA if payload.version == "1" else _CUSTOM
+        raise Unparseable(f'version is "{clip(payload.version, 20)}" where "4" is expected: {why}')
     return payload
 
 

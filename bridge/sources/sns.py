@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
-from bridge.domain.words import clip
+from bridge.domain.words import clip, duration
 from bridge.ports import Unverified
 from bridge.sources.sns_fetch import Certificates, CertificateUnavailable, Hosts, confirm
 
@@ -158,7 +158,8 @@ class Verifier:
         except (ValueError, OverflowError) as error:
             raise Unverified("the signed Timestamp can't be read") from error
         if not -FUTURE <= age <= self._max_age:
-            raise Unverified(f"the signed Timestamp is {age} old: check this host's clock, or raise max_age")
+            said = f"{duration(age)} old" if age > timedelta() else f"{duration(-age)} in the future"
+            raise Unverified(f"the signed Timestamp is {said}: check this host's clock, or raise max_age")
 
 
 def check_signature(envelope: Envelope, key: RSAPublicKey) -> None:

@@ -226,6 +226,14 @@ def test_only_messages_of_the_last_two_hours_are_believed(world: World, age: tim
             verifier(world).verify(signed, NOW)
 
 
+@pytest.mark.parametrize(
+    ("age", "said"), [(timedelta(days=1), "1 d old"), (timedelta(minutes=-22), "22 min in the future")]
+)
+def test_a_wrong_clock_is_told_in_words(world: World, age: timedelta, said: str) -> None:
+    with pytest.raises(Unverified, match=f"Timestamp is {said}: check this host's clock"):
+        verifier(world).verify(world.sns.signer.sign(envelope(timestamp=sns.timestamp(NOW - age))), NOW)
+
+
 @pytest.mark.parametrize("written", ["", "yesterday", "2026-03-14T09:26:53", "0001-01-01T00:00:00+23:59"])
 def test_a_timestamp_that_is_no_time_is_refused(world: World, written: str) -> None:
     with pytest.raises(Unverified, match="Timestamp"):
