@@ -26,6 +26,8 @@ from bridge.sandbox.slack import SlackSandbox
 from bridge.sandbox.sns import LocalSns
 
 SAVE_EVERY = 0.5
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+"""The page has no script; if markup from an alert ever got through, it would run none either."""
 
 
 class Sandbox:
@@ -80,13 +82,13 @@ class Sandbox:
                 answer: Response = await confirm.endpoint(request)
                 return answer
             view = request.query_params.get("view", "")
-            return HTMLResponse(self._page.html(refresh=0 if view else REFRESH, view=view))
+            return _page(self._page.html(refresh=0 if view else REFRESH, view=view))
 
         return root
 
     async def _browse(self, request: Request) -> Response:
         view = request.query_params.get("view", "")
-        return HTMLResponse(self._page.html(request.path_params["key"], refresh=0, view=view))
+        return _page(self._page.html(request.path_params["key"], refresh=0, view=view))
 
     async def _sample(self, request: Request) -> Response:
         form = dict(pair.split("=", 1) for pair in (await request.body()).decode().split("&") if "=" in pair)
@@ -122,6 +124,10 @@ class Sandbox:
             new.write_text(text)
             new.replace(self._state)
             self._saved = text
+
+
+def _page(html: str) -> Response:
+    return HTMLResponse(html, headers={"content-security-policy": _POLICY, "x-content-type-options": "nosniff"})
 
 
 async def _to_the_page(_: Request) -> Response:

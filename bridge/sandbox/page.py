@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, tzinfo
 from importlib.resources import files
 from typing import Any
@@ -16,6 +17,7 @@ from bridge.sandbox.slack import SlackSandbox
 from bridge.sandbox.slack_html import message, mrkdwn
 from bridge.sandbox.slack_workspace import SlackMessage
 
+_WEB = ("http://", "https://")
 COLUMNS = ("To Do", "In Progress", "Done")
 REFRESH = 3
 """Seconds after which the page looks again; it has no script."""
@@ -85,7 +87,7 @@ class Page:
             "priority": fields.get("priority", ""),
             "labels": fields.get("labels", []),
             "description": wiki(fields.get("description") or ""),
-            "links": [(link["object"]["title"], link["object"]["url"]) for link in issue.remote_links],
+            "links": [(title, url) for title, url in map(_link, issue.remote_links) if url.startswith(_WEB)],
             "comments": [
                 {"author": c.author, "time": self._time(c.created), "html": wiki(c.body)} for c in issue.comments
             ],
@@ -93,6 +95,10 @@ class Page:
 
     def _time(self, at: datetime) -> str:
         return f"{at.astimezone(self._timezone):%H:%M:%S}"
+
+
+def _link(given: Mapping[str, Any]) -> tuple[str, str]:
+    return str(given["object"]["title"]), str(given["object"]["url"])
 
 
 def _html(sent: SlackMessage) -> Markup:

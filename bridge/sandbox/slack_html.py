@@ -67,7 +67,10 @@ def _block(block: Json) -> Markup:
 
 
 def _button(element: Json) -> Markup:
-    return Markup('<a class="button" href="{}">{}</a>').format(element.get("url", "#"), _text(element["text"]))
+    url = str(element.get("url", ""))
+    if not url.startswith(("http://", "https://")):  # Slack refuses it; here it is marked, so that a mistake is seen
+        return Markup('<mark class="mention">{} {}</mark>').format(_text(element["text"]), url)
+    return Markup('<a class="button" href="{}" rel="noreferrer">{}</a>').format(url, _text(element["text"]))
 
 
 def _text(text: Json) -> Markup:
