@@ -87,6 +87,7 @@ def parts(settings: Settings, app: Celery) -> Parts:
         sinks=sinks(settings),
         routes=settings.routes,
         thresholds={name: one.threshold for name, one in settings.destinations.items()},
+        fallbacks={name: one.fallback for name, one in settings.destinations.items() if one.fallback},
         links=Links(cast("tuple[LinkOptions, ...]", settings.links), window.before, window.after),
         reopen_within=settings.incidents.reopen_within,
         repeat_every=settings.incidents.repeat_every,

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from bridge.domain.routing import Route, Threshold
+from bridge.domain.routing import Route
 from bridge.settings import advice
 from bridge.settings.complaints import complain
 from bridge.settings.document import Document, Path
@@ -60,7 +60,8 @@ class Loader:
         scrub = self._model(self._kinds.scrub, self._section(top, "scrub"), ("scrub",))
         if general is None or scrub is None:
             return None
-        advice.give(self._found, general, routes, sorted(destinations))
+        fallbacks = {one.fallback for one in destinations.values()}
+        advice.give(self._found, general, routes, sorted(destinations.keys() - fallbacks))
         return Settings(
             file=self._found.file,
             general=general,
@@ -131,18 +132,27 @@ class Loader:
         for name, entry in entries.items():
             path = ("destinations", name)
             kind, data = self._kind(entry, path, self._kinds.destinations)
-            threshold, rest = self._threshold(data, path)
+            told, rest = self._threshold(data, path)
             also = ("kind", *keys(ThresholdOptions))
             options = self._model(self._kinds.destinations[kind], rest, path, also) if kind else None
             if options is not None:
-                found[name] = Destination(kind, options, threshold)
+                found[name] = Destination(kind, options, told.threshold(), told.fallback)
+            self._check_fallback(name, told.fallback, list(entries))
         return found
 
-    def _threshold(self, data: Data, path: Path) -> tuple[Threshold, Data]:
+    def _check_fallback(self, name: str, fallback: str, known: Sequence[str]) -> None:
+        path = ("destinations", name, "fallback")
+        if fallback == name:
+            self._unless_broken(path, "is this destination itself: name another one, or leave it out")
+        elif fallback and fallback not in known:
+            hint = did_you_mean(fallback, known) or f" There are: {listed(known)}"
+            self._unless_broken(path, f'there is no destination "{fallback}".{hint}')
+
+    def _threshold(self, data: Data, path: Path) -> tuple[ThresholdOptions, Data]:
         own = {key: data[key] for key in keys(ThresholdOptions) if key in data}
         options = self._model(ThresholdOptions, own, path)
         rest = {key: value for key, value in data.items() if key not in own}
-        return (options.threshold() if options else Threshold()), rest
+        return options or ThresholdOptions(), rest
 
     def _links(self, top: Data) -> tuple[Options, ...]:
         found = []

@@ -97,6 +97,12 @@ class Incidents(Options):
         return self
 
 
+def _long_enough(token: Secret | None) -> Secret | None:
+    if token is not None and len(token.get_secret_value()) < 16:
+        raise ValueError("is too short to be secret: make one with `openssl rand -hex 24`")
+    return token
+
+
 class Journal(Options):
     """What a receiver keeps on its own disk while the store can't take it; where: ALERT_BRIDGE_DATA."""
 
@@ -127,6 +133,8 @@ class Receiver(Options):
 
     max_body: Annotated[Size, Field(ge=1024, le=64 << 20)] = 4 << 20
     """A larger request is answered 413; Alertmanager with 1,000 alerts sends 700 KiB to 2 MiB."""
+    api_token: Annotated[Secret | None, AfterValidator(_long_enough)] = None
+    """For /api: `Authorization: Bearer <token>`; without it there is no /api. At least 16 characters."""
     journal: Journal = Journal()
     inbox_limit: InboxLimit = InboxLimit()
     drain: Annotated[Duration, Field(le=timedelta(minutes=5))] = timedelta()
@@ -193,6 +201,8 @@ class ThresholdOptions(Options):
     """Distinct firing statements."""
     for_: Duration = Field(default=timedelta(), alias="for")
     """How long it must have been firing."""
+    fallback: str = ""
+    """Another destination: it hears of an incident that this one refuses for good."""
 
     def threshold(self) -> Threshold:
         """Return the same for the domain."""
@@ -214,6 +224,8 @@ class Destination:
     kind: str
     options: Options
     threshold: Threshold
+    fallback: str = ""
+    """The destination that hears of what this one refuses; may be empty."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -257,3 +257,35 @@ def test_a_file_that_cannot_be_read_says_what_to_set(tmp_path: Path) -> None:
 def test_the_environment_names_the_config() -> None:
     assert config_path({}) == Path("config/bridge.yaml")
     assert config_path({"ALERT_BRIDGE_CONFIG": "elsewhere.yaml"}) == Path("elsewhere.yaml")
+
+
+def test_a_destination_names_the_one_that_hears_of_what_it_refuses() -> None:
+    tickets = 'tickets: {kind: slack, token: "${TOKEN}", channel: C0TICKETS, fallback: oncall}'
+    found = settings(with_small("").replace("  oncall:", f"  {tickets}\n  oncall:"))
+    assert found.destinations["tickets"].fallback == "oncall"
+    assert found.destinations["oncall"].fallback == ""
+
+
+def test_a_fallback_is_another_destination() -> None:
+    def said(fallback: str) -> list[str]:
+        return problems(with_small("").replace("C0ONCALL}", f"C0ONCALL, fallback: {fallback}}}"))
+
+    (itself,) = said("oncall")
+    assert "destinations.oncall.fallback" in itself
+    assert "is this destination itself: name another one, or leave it out" in itself
+    (unknown,) = said("oncal")
+    assert 'there is no destination "oncal". Did you mean "oncall"?' in unknown
+
+
+def test_a_destination_that_is_a_fallback_needs_no_route() -> None:
+    text = with_small("routes: [{to: [oncall]}]").replace(
+        "C0ONCALL}", 'C0ONCALL, fallback: spare}\n  spare: {kind: slack, token: "${TOKEN}", channel: C0SPARE}'
+    )
+    assert warnings(text) == []
+
+
+def test_a_token_of_the_api_that_can_be_guessed_is_refused() -> None:
+    (said,) = problems(with_small("receiver: {api_token: letmein}"))
+    assert "receiver.api_token" in said
+    assert "is too short to be secret: make one with `openssl rand -hex 24`" in said
+    assert "letmein" not in said

@@ -64,9 +64,10 @@ if outcome == 'done' then
   redis.call('HDEL', letters, id .. '@' .. destination)
 elseif letter ~= '' then
   redis.call('HSET', letters, id .. '@' .. destination, letter)
-  -- The first refusal hands it to the fallback, unless that one hears of it anyway.
+  -- The first refusal hands it to the fallback, unless that one hears of it anyway, or refused it too.
   local first = redis.call('HSETNX', key, 'x:' .. destination, '1') == 1
-  local known = redis.call('HEXISTS', key, 'r:' .. fallback) + redis.call('HEXISTS', key, 'a:' .. fallback)
+  local known = 0
+  for _, field in ipairs({'r:', 'a:', 'x:'}) do known = known + redis.call('HEXISTS', key, field .. fallback) end
   if fallback ~= '' and first and known == 0 then
     redis.call('HSET', key, 'f:' .. fallback, destination)
     want(key, id, fallback, now)
