@@ -22,6 +22,7 @@ from bridge.store.deliveries import Deliveries
 from bridge.store.inbox import Inbox
 from bridge.store.incidents import Incidents
 from bridge.store.keyspace import Keyspace, connect
+from bridge.store.vitals import Vitals
 
 NO_STORE = "there is no store: set REDIS_URL (or redis.url), or run `alert-bridge up`, which brings its own"
 
@@ -84,6 +85,7 @@ def parts(settings: Settings, app: Celery) -> Parts:
         incidents=Incidents(keys, settings.incidents.retention),
         deliveries=Deliveries(keys),
         bell=CeleryBell(app),
+        vitals=Vitals(keys),
         sinks=sinks(settings),
         routes=settings.routes,
         thresholds={name: one.threshold for name, one in settings.destinations.items()},

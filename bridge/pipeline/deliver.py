@@ -13,6 +13,7 @@ from bridge import selfreport
 from bridge.domain.alert import Link
 from bridge.domain.routing import due_at, labels_of
 from bridge.pipeline import fence
+from bridge.pipeline.audience import about
 from bridge.pipeline.parts import Parts, ring
 from bridge.pipeline.steps import of_attempt
 from bridge.ports import Delivery, Receipt, Rejected, RetryAt, Sink, Unknown
@@ -45,6 +46,7 @@ def _serve(parts: Parts, lease: Lease, now: datetime, until: float) -> None:
     with fence.fenced(until):
         settlement = _guarded(parts, lease, now)
     fallback = parts.fallbacks.get(lease.destination, "")
+    fallback = "" if fallback == about(lease.incident) else fallback
     steps = of_attempt(lease, settlement, now)
     settled, rings = parts.deliveries.settle(lease, settlement, now, tuple(steps), fallback)
     level = "warning" if settlement.outcome in (Settled.DEAD, Settled.UNKNOWN) else "info"

@@ -12,8 +12,9 @@ import structlog
 from bridge.domain.advance import advance
 from bridge.domain.alert import Alert
 from bridge.domain.incident import Change, Incident
-from bridge.domain.routing import destinations_for, due_at, labels_of
+from bridge.domain.routing import due_at
 from bridge.pipeline import steps
+from bridge.pipeline.audience import audience
 from bridge.pipeline.parts import Parts, ring
 from bridge.selfreport import working_on
 from bridge.store.chain import Repeated, Step
@@ -119,12 +120,13 @@ def _routed(parts: Parts, fold: _Fold, now: datetime) -> Iterator[Step]:
     if incident is None or not incident.open or incident is before:
         return
     anew = steps.routed_anew(parts.routes, before, incident)
-    if anew:
-        yield steps.of_routes(parts.routes, incident, now)
     if not anew and not fold.steps:
         return
+    heard_by = audience(parts.routes, parts.sinks, incident)
+    if anew:
+        yield steps.of_routes(parts.routes, heard_by, incident, now)
     told = _told(fold, incident)
-    for destination in destinations_for(parts.routes, labels_of(incident)):
+    for destination in heard_by:
         if destination in parts.thresholds and destination not in told:
             gate = steps.of_threshold(destination, parts.thresholds[destination], incident, now)
             yield from [gate] if gate else []
@@ -135,7 +137,7 @@ def _dues(parts: Parts, fold: _Fold, incident: Incident, now: datetime) -> list[
     told = _told(fold, incident)
     rejected = fold.record.rejected if fold.record else frozenset()
     telling = any(change.worth_telling for change, _ in fold.changes)
-    routed = destinations_for(parts.routes, labels_of(incident))
+    routed = audience(parts.routes, parts.sinks, incident)
     dues = []
     for destination in dict.fromkeys([*routed, *sorted(told)]):
         if destination not in parts.sinks:

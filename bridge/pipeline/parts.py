@@ -13,6 +13,7 @@ from bridge.ports import Sink
 from bridge.store.deliveries import LEASE, Deliveries
 from bridge.store.inbox import ABANDONED, Inbox
 from bridge.store.incidents import Incidents
+from bridge.store.vitals import Vitals
 
 
 class Bell(Protocol):
@@ -39,6 +40,8 @@ class Parts:
     links: Links
     fallbacks: Mapping[str, str] = field(default_factory=dict)
     """Destination → the one that hears of what it refused."""
+    vitals: Vitals | None = None
+    """How the bridge itself is; without it nobody is told."""
     reopen_within: timedelta = timedelta(hours=24)
     repeat_every: timedelta = timedelta(seconds=10)
     """How often at the most a mere repeat edits a message."""

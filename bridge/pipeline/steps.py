@@ -48,13 +48,12 @@ def routed_anew(routes: Sequence[Route], before: Incident | None, incident: Inci
     return matching(routes, labels_of(before)) != matching(routes, labels_of(incident))
 
 
-def of_routes(routes: Sequence[Route], incident: Incident, now: datetime) -> Step:
-    """Return the step that says which routes an incident takes, or why none."""
+def of_routes(routes: Sequence[Route], heard_by: Sequence[str], incident: Incident, now: datetime) -> Step:
+    """Return the step that says who hears of an incident, and by which routes, or why nobody."""
     labels = labels_of(incident)
     taken = [f"routes[{index}] {routes[index]}" for index in matching(routes, labels)]
-    names = dict.fromkeys(name for index in matching(routes, labels) for name in routes[index].to)
     why = "; ".join(taken or (verdict.why for verdict in decide(routes, labels).verdicts))
-    return Step(at=now, mark=Mark.ROUTED, count=incident.count, text=f"{','.join(names) or '-'} {why}")
+    return Step(at=now, mark=Mark.ROUTED, count=incident.count, text=f"{','.join(heard_by) or '-'} {why}")
 
 
 def of_threshold(destination: str, threshold: Threshold, incident: Incident, now: datetime) -> Step | None:

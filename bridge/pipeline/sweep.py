@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from bridge.pipeline.concerns import EVERY, look
 from bridge.pipeline.parts import Parts, ring
 
 
 def sweep(parts: Parts) -> list[str]:
     """Ring for what waits, unless another worker looked within the last second; returns the names rung for.
 
-    This is the only clock of the bridge: backoff, Retry-After, `for`, repeats and lost bells all end here.
+    This is the only clock of the bridge: backoff, Retry-After, `for`, repeats and lost bells all end here. Now and
+    then it looks at the bridge itself, too.
     """
     names = parts.deliveries.sweep(list(parts.sinks))
     ring(parts, names)
+    if parts.vitals is not None and parts.vitals.turn(EVERY):
+        look(parts)
     return names

@@ -19,6 +19,7 @@ from bridge.store.deliveries import Deliveries
 from bridge.store.inbox import Inbox
 from bridge.store.incidents import Incidents, Record
 from bridge.store.keyspace import Keyspace
+from bridge.store.vitals import Vitals
 
 MINUTE = timedelta(minutes=1)
 
@@ -91,6 +92,7 @@ class Desk:
             thresholds={name: given.get(name, Threshold()) for name in self.boards},
             links=Links([], MINUTE, MINUTE),
             fallbacks=fallbacks or {},
+            vitals=Vitals(self.keys),
         )
 
     def hear(self, *alerts: Alert, trace: str = "") -> None:

@@ -1,0 +1,95 @@
+"""How the bridge itself is: what is blocked, what waits, what needs a person; and what was said about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+import msgspec
+
+from bridge.domain.alert import from_epoch
+from bridge.store.keyspace import Keyspace
+
+
+class Blocked(msgspec.Struct, frozen=True):
+    """A destination that can't be served."""
+
+    since: datetime
+    until: datetime
+    """When it is tried again; now, while it is being tried."""
+    reason: str
+
+
+class Vital(msgspec.Struct, frozen=True, kw_only=True):
+    """The bridge at one moment of the store's clock."""
+
+    now: datetime
+    blocked: dict[str, Blocked]
+    """Destinations where deliveries wait, because the last attempt said nothing gets through."""
+    letters: int
+    oldest: datetime | None
+    """When the oldest request in the inbox was accepted."""
+
+
+class Said(msgspec.Struct, frozen=True):
+    """What was said of a concern that is not over."""
+
+    since: datetime
+    at: datetime
+    """When it was said last."""
+    text: str
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Said).decode
+
+
+class Vitals:
+    """Reads the bridge's own state; the hash `concerns` remembers what was said."""
+
+    def __init__(self, keyspace: Keyspace) -> None:
+        self._keys = keyspace
+        self._hash = keyspace.key("concerns")
+
+    def turn(self, every: timedelta) -> bool:
+        """Return whether it is this worker's turn to look: one in all workers per period."""
+        ms = int(every.total_seconds() * 1000)
+        return bool(self._keys.client.set(self._keys.key("looked"), "1", nx=True, px=ms))
+
+    def read(self, destinations: Sequence[str]) -> Vital:
+        """Return how the bridge is now, in one round trip."""
+        pipe = self._keys.client.pipeline(transaction=False)
+        pipe.time()
+        pipe.hlen(self._keys.key("dead"))
+        pipe.xrange(self._keys.key("inbox"), count=1)
+        for name in destinations:
+            pipe.get(self._keys.key(f"probe:{name}"))
+            pipe.pttl(self._keys.key(f"hold:{name}"))
+            pipe.zcard(self._keys.key(f"due:{name}"))
+        (seconds, micros), letters, first, *rest = pipe.execute()
+        now = from_epoch(seconds + micros / 1e6)
+        rows = zip(destinations, rest[::3], rest[1::3], rest[2::3], strict=True)
+        blocked = {name: _blocked(probe, hold, now) for name, probe, hold, due in rows if probe and due}
+        return Vital(now=now, blocked=blocked, letters=letters, oldest=_accepted(first))
+
+    def said(self) -> dict[str, Said]:
+        """Return what was said of each concern that is not over."""
+        found = cast("dict[bytes, bytes]", self._keys.client.hgetall(self._hash))
+        return {key.decode(): _decode(value) for key, value in found.items()}
+
+    def note(self, concern: str, said: Said | None) -> None:
+        """Remember what was said of a concern; None: it is over."""
+        if said is None:
+            self._keys.client.hdel(self._hash, concern)
+        else:
+            self._keys.client.hset(self._hash, concern, _encode(said))
+
+
+def _blocked(probe: bytes, hold_ms: int, now: datetime) -> Blocked:
+    since, _, reason = probe.decode().partition("|")
+    return Blocked(from_epoch(int(since) / 1000), now + timedelta(milliseconds=max(0, hold_ms)), reason)
+
+
+def _accepted(first: Any) -> datetime | None:
+    return from_epoch(int(first[0][0].partition(b"-")[0]) / 1000) if first else None
