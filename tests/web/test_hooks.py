@@ -143,7 +143,7 @@ def test_a_gzipped_body_is_inflated_before_it_is_verified(receiver: Receiving) -
     ("body", "encoding", "words"),
     [
         (b"no gzip", "gzip", "not valid gzip"),
-        (gzip.compress(b"x" * 1000)[:-12], "gzip", "cut off"),
+        (gzip.compress(b"x" * 1000, mtime=0)[:-12], "gzip", "cut off"),
         (b"x", "br", "send the body plain, or gzipped"),
     ],
 )
