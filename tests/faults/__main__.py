@@ -1,0 +1,36 @@
+"""The long run: `python -m tests.faults --faults 1000 --alerts 20000 --seed 1`."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.faults.run import run, said, table
+from tests.faults.storm import mixed
+
+
+def main() -> int:
+    """Run, print the table and what was wrong; 1 if anything was."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("--faults", type=int, default=1000)
+    parser.add_argument("--alerts", type=int, default=20_000)
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000))
+    parser.add_argument("--gap", type=float, default=0.6, help="seconds between two faults, on the average")
+    parser.add_argument("--folder", type=Path, help="where the processes write; kept")
+    given = parser.parse_args()
+    # ruff: noqa: T201 - it talks to whoever started it
+    print(f"seed {given.seed}", file=sys.stderr, flush=True)
+    folder = given.folder or Path(tempfile.mkdtemp(prefix="alert-bridge-faults-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    result = run(folder, given.seed, mixed(given.seed, given.faults), given.alerts, given.gap)
+    print(table(result))
+    print(said(result), file=sys.stderr)
+    print(f"\n{'held' if result.held else 'BROKEN'}; the processes wrote to {folder}", file=sys.stderr)
+    return 0 if result.held else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
