@@ -11,6 +11,7 @@ import msgspec
 from bridge.domain.alert import event_id
 from bridge.enrich.scrub import Scrubber
 from bridge.pipeline.parts import Parts, ring
+from bridge.pipeline.plain import plain
 from bridge.pipeline.receive import understand
 from bridge.ports import Handshake, Ignored, Request, Source, Unparseable
 from bridge.store.deadletters import DeadLetters, Replayed
@@ -65,7 +66,7 @@ def content_of(letter: Letter, record: Record | None) -> dict[str, object]:
     if record is None:
         return {"incident": None, "receipt": None}
     receipt = record.receipts.get(letter.destination)
-    return {"incident": msgspec.to_builtins(record.incident), "receipt": msgspec.to_builtins(receipt)}
+    return {"incident": plain(record.incident), "receipt": plain(receipt)}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,8 @@ from bridge.ports import Source
 from bridge.store.deadletters import DeadLetters
 from bridge.store.journal import Journal
 from bridge.store.keyspace import Keyspace, connect
+from bridge.web.api import Api
+from bridge.web.api import routes as api_routes
 from bridge.web.aside import Aside
 from bridge.web.body import READ_WITHIN
 from bridge.web.drain import Drain
@@ -48,6 +50,7 @@ class Receiver:
     max_body: int = 1 << 20
     read_within: float = READ_WITHIN
     drain: timedelta = timedelta()
+    api: Api | None = None
 
 
 def application(receiver: Receiver) -> Starlette:
@@ -84,6 +87,7 @@ def application(receiver: Receiver) -> Starlette:
             Route("/healthz", _healthz),
             Route("/readyz", Readiness(quick, inlet, aside, drain).answer),
             Route("/metrics", _metrics(gauges)),
+            *api_routes(receiver.api),
         ],
         lifespan=lifespan,
     )

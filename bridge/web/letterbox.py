@@ -8,9 +8,8 @@ import msgspec
 import structlog
 from redis.exceptions import RedisError
 
-from bridge.domain.alert import event_id
-from bridge.domain.words import clip
 from bridge.enrich.scrub import Scrubber
+from bridge.pipeline.letters import letter_of
 from bridge.ports import Request
 from bridge.store.deadletters import DeadLetters
 from bridge.store.deliveries import Letter
@@ -18,8 +17,6 @@ from bridge.store.segment import Entry
 from bridge.web.aside import Aside
 from bridge.web.inlet import STORE_WITHIN, Inlet
 
-BODY_KEPT = 64_000
-"""Characters of an unparseable body that its dead letter keeps."""
 AT_A_TIME = 4
 """Letters on their way to the store; more go to the journal at once, so that no threads pile up."""
 LETTER = "letter"
@@ -39,14 +36,7 @@ class Letterbox:
 
     async def keep(self, source: str, request: Request, reason: str) -> None:
         """Keep a request of a source."""
-        scrubbed, _ = self._scrubber.scrub_body(request.body)  # before it is cut: half a secret is not recognised
-        letter = Letter(
-            id=f"{source}@{event_id(request.body)}",
-            source=source,
-            reason=reason,
-            at=request.received_at,
-            body=clip(scrubbed, BODY_KEPT),
-        )
+        letter = letter_of(source, request, reason, self._scrubber)
         kept = await self._store(letter)
         if kept is None:
             kept = not await self._aside.keep([Entry("", _encode(letter), LETTER)], STORE_WITHIN)

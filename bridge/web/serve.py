@@ -6,8 +6,11 @@ import structlog
 from starlette.applications import Starlette
 
 from bridge import logs, wiring
+from bridge.pipeline.letters import Replayer
 from bridge.settings import Settings
+from bridge.store.deadletters import DeadLetters
 from bridge.store.journal import Journal
+from bridge.web.api import Api
 from bridge.web.app import Receiver, application
 from bridge.web.inlet import InboxLimit
 from bridge.web.protocol import Punctual, make_room
@@ -28,14 +31,19 @@ def build() -> Starlette:
 def receiver(settings: Settings) -> Receiver:
     """Return what the receiver needs, of a config; raises ConfigError without a store."""
     own = settings.receiver
+    sources, scrubber = wiring.sources(settings), wiring.scrubber(settings)
+    parts = wiring.parts(settings, wiring.celery(settings))
+    replayer = Replayer(letters=DeadLetters(wiring.keyspace(settings)), parts=parts, sources=sources, scrubber=scrubber)
+    token = own.api_token.get_secret_value() if own.api_token else ""
     return Receiver(
-        sources=wiring.sources(settings),
-        scrubber=wiring.scrubber(settings),
+        sources=sources,
+        scrubber=scrubber,
         redis_url=wiring.redis_url(settings),
         keyspace=wiring.keyspace(settings),
-        parts=wiring.parts(settings, wiring.celery(settings)),
+        parts=parts,
         journal=Journal(settings.data / "journal", max_size=own.journal.max_size),
         inbox_limit=InboxLimit(entries=own.inbox_limit.entries, bytes=own.inbox_limit.bytes),
         max_body=own.max_body,
         drain=own.drain,
+        api=Api(token=token, replayer=replayer, timezone=settings.timezone) if token else None,
     )

@@ -190,7 +190,9 @@ def test_a_shown_delivery_holds_its_incident_and_receipt(desk: Desk) -> None:
     letter = DeadLetters(desk.keys).find(NAME)
     assert letter is not None
     content = content_of(letter, desk.record())
-    assert isinstance(content["incident"], list)
+    incident = content["incident"]
+    assert isinstance(incident, dict)
+    assert (incident["title"], incident["status"]) == ("ZeroDivisionError", "firing")
     assert content["receipt"] is None
 
 
