@@ -95,8 +95,7 @@ def _bridge(host: str, port: int, *, demo: bool, after: tuple[str, ...]) -> Iter
         after = (*after, "sandbox")
     serve = [sys.executable, "-m", "bridge.cli", "serve", "--host", host, "--port", str(port)]
     yield Child("web", serve, ready=partial(listens, host, port), after=after)
-    swept = _swept_since(time.time())
-    yield Child("worker", [sys.executable, "-m", *WORKER], ready=swept, after=after, hush=FAREWELL)
+    yield Child("worker", [sys.executable, "-m", *WORKER], ready=Swept(), after=after, hush=FAREWELL)
 
 
 def _demo_environment(bridge: str, sandbox_port: int) -> dict[str, str]:
@@ -126,14 +125,22 @@ def _demo(sandbox_port: int, data: Path) -> None:
     demo.show(f"http://127.0.0.1:{sandbox_port}", data)
 
 
-def _swept_since(start: float) -> Callable[[], bool]:
-    """Return whether a worker looked for work since: it does so every second from when it is ready."""
-    keys = wiring.keyspace(load.own())
+class Swept:
+    """Whether a worker looked for work since it was first asked about: it does so every second from when it is ready.
 
-    def swept() -> bool:
+    Once it said True it is asked about the next life of the worker.
+    """
+
+    def __init__(self) -> None:
+        self._keys = wiring.keyspace(load.own())
+        self._since: float | None = None
+
+    def __call__(self) -> bool:
+        self._since = self._since or time.time()
         try:
-            return int(keys.client.get(keys.key("swept")) or 0) / 1000 > start
+            swept = int(self._keys.client.get(self._keys.key("swept")) or 0) / 1000 > self._since
         except RedisError:
             return False
-
-    return swept
+        if swept:
+            self._since = None
+        return swept

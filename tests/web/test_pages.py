@@ -20,6 +20,7 @@ from bridge.web import serve
 from bridge.web.app import application
 from tests.e2e.bridge_processes import until
 from tests.sandbox_server import running
+from tests.test_docs import first_column
 from tests.web.conftest import CONFIG, Receiving
 
 SOON = timedelta(seconds=10)
@@ -47,6 +48,13 @@ def test_metrics_count_what_this_receiver_answered_and_show_what_waits(receiver:
     assert found["alert_bridge_inbox_requests", ()] == 3
     assert found["alert_bridge_dead_letters", ()] == 0
     assert found["alert_bridge_due", ("oncall",)] == 0
+
+
+def test_every_metric_is_in_the_table_of_its_page(receiver: Receiving) -> None:
+    receiver.post("alertmanager")
+    shown = {line.split()[2] for line in receiver.get("/metrics").text.splitlines() if line.startswith("# TYPE")}
+
+    assert shown == first_column("### Metrics")
 
 
 def test_metrics_show_what_workers_did(receiver: Receiving) -> None:
