@@ -76,9 +76,9 @@ async def ask(app: Starlette, sent: Sent, random: Random) -> int:
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 8080),
     }
-    began = time.perf_counter()
+    began = time.thread_time()  # of the loop: not of a busy machine
     await app(scope, receive, send)  # type: ignore[arg-type]  # dicts
-    if time.perf_counter() - began > 5:
+    if time.thread_time() - began > 5:
         raise Finding("it took more than 5 s")
     return judged(answer, sent)
 
