@@ -22,7 +22,10 @@ EMPTY_WORDS = {
     *("base", "common", "core", "provider", "providers"),
 }
 LONGEST_FILE = 260
-EDGES = {"bridge/pipeline/deliver.py", "bridge/pipeline/ingest.py", "workers/app.py", "bridge/cli/__init__.py"}
+EDGES = {
+    *("bridge/pipeline/deliver.py", "bridge/pipeline/ingest.py"),
+    *("workers/app.py", "bridge/cli/__init__.py", "bridge/web/hooks.py"),
+}
 """Where a process meets what it can't foresee; only here may everything be caught."""
 MACHINE_PATH = re.compile(r"(?<![\w.-])/(?:root|work|home/[a-z]\w*|Users/\w+)/")
 REASONED_IGNORE = re.compile(r"# type: ignore\[[\w, -]+\]\s+(?:# |- )\S")

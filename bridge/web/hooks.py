@@ -8,6 +8,7 @@ import re
 import secrets
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import structlog
@@ -110,6 +111,9 @@ class Hooks:
         except OSError as error:
             log.error("verification_stalled", source=name, reason=str(error), trace_id=trace)
             return 503, {"error": "the request can't be verified right now"}
+        except Exception as error:
+            await self._rescue(name, source, request, error)
+            raise  # to be answered 500, logged and reported as what it is
         if isinstance(parsed, Ignored):
             return 200, {"ignored": _printable(parsed.reason)}
         if isinstance(parsed, Handshake):
@@ -133,6 +137,13 @@ class Hooks:
         if len(request.body) > IN_THE_LOOP:
             return await asyncio.to_thread(prove_and_parse, source, self._scrubber, request)
         return prove_and_parse(source, self._scrubber, request)
+
+    async def _rescue(self, name: str, source: Source, request: Request, fault: Exception) -> None:
+        """Keep a proven request over which the bridge itself fell: most senders never send it again."""
+        with suppress(Exception):
+            source.verify(request)
+            reason = f"a fault in the bridge ({type(fault).__name__}): replay this once an upgrade has mended it"
+            await self._keep(name, request, reason)
 
     def _said(self, error: Unparseable) -> str:
         """Return what is wrong with a body as it may be logged and kept: values of it may stand in it."""
