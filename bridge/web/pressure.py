@@ -16,14 +16,20 @@ SHED_BY = ("inbox", "waiting", "journal")
 def pressure_metrics(inlet: Inlet, journal: Journal, shed: Counter[str]) -> Iterator[Metric]:
     """Yield this receiver's own view of the store, its journal and what it refused."""
     gauges = {
-        "store_up": ("Whether the store takes this receiver's writes.", not inlet.down),
-        "journal_records": ("Accepted requests in this receiver's journal, not yet in the store.", journal.records),
-        "journal_bytes": ("Size of this receiver's journal on the disk.", journal.size),
-        "journal_max_bytes": ("Size at which it takes no more.", journal.max_size),
-        "inbox_full": ("Whether the inbox is over its limit, so that senders are asked to come again.", inlet.full),
+        "alert_bridge_store_up": ("Whether the store takes this receiver's writes.", not inlet.down),
+        "alert_bridge_journal_records": (
+            "Accepted requests in this receiver's journal, not yet in the store.",
+            journal.records,
+        ),
+        "alert_bridge_journal_bytes": ("Size of this receiver's journal on the disk.", journal.size),
+        "alert_bridge_journal_max_bytes": ("Size at which it takes no more.", journal.max_size),
+        "alert_bridge_inbox_full": (
+            "Whether the inbox is over its limit, so that senders are asked to come again.",
+            inlet.full,
+        ),
     }
     for name, (words, value) in gauges.items():
-        yield GaugeMetricFamily(f"alert_bridge_{name}", words, value=value)
+        yield GaugeMetricFamily(name, words, value=value)
     damaged = CounterMetricFamily("alert_bridge_journal_damaged", "Places in the journal that could not be read.")
     damaged.add_metric([], journal.damaged)
     yield damaged
