@@ -104,6 +104,7 @@ def _fire_again(world: World, source: str) -> None:
     post(world, source, sample(world, source))
     until(lambda: issues(world, source)[0].status != "Done", "the issue is open again")
     until(lambda: len(roots(world, source)[0].replies) == 2, "the thread has both")
+    until(lambda: len(issues(world, source)[0].comments) >= 2, "the issue has both")
 
 
 def _check_links(world: World, source: str, root: SlackMessage, issue: Issue) -> None:
