@@ -65,23 +65,25 @@ def firing(**more: object) -> Alert:
     return alert(0, event=str(at), **{"at": at, **more})  # type: ignore[arg-type]  # fields by name
 
 
+FORGED = ["", TOKEN, "Bearer", "Bearer wrong", f"Basic {TOKEN}", f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}"]
+
+
 @pytest.mark.parametrize(("method", "path"), CALLS)
-@pytest.mark.parametrize("authorization", ["", TOKEN, "Bearer", "Bearer wrong", f"Basic {TOKEN}", f"Bearer {TOKEN}x"])
-def test_without_the_token_nothing_is_told_or_done(office: Office, method: str, path: str, authorization: str) -> None:
+def test_without_the_token_nothing_is_told_or_done(office: Office, method: str, path: str) -> None:
     office.desk.boards["oncall"].answers.append(Rejected("no"))
     office.desk.hear(firing())
-    answer = office.ask(path, method, authorization)
-
-    assert answer.status_code == 401
-    assert answer.headers["www-authenticate"] == "Bearer"
-    assert ID not in answer.text
+    for authorization in FORGED:
+        answer = office.ask(path, method, authorization)
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"] == "Bearer"
+        assert ID not in answer.text
     assert len(DeadLetters(office.desk.keys)) == 1
 
 
-@pytest.mark.parametrize(("method", "path"), CALLS)
-def test_where_no_token_is_configured_there_is_no_api(receiver: Receiving, method: str, path: str) -> None:
-    answer = httpx.request(method, receiver.url + path, headers={"authorization": "Bearer x"}, trust_env=False)
-    assert answer.status_code == 404
+def test_where_no_token_is_configured_there_is_no_api(receiver: Receiving) -> None:
+    for method, path in CALLS:
+        answer = httpx.request(method, receiver.url + path, headers={"authorization": "Bearer x"}, trust_env=False)
+        assert answer.status_code == 404
 
 
 def test_the_configured_token_opens_it(tmp_path: Path, store: str) -> None:
@@ -109,9 +111,9 @@ def test_open_incidents_are_listed_newest_first(office: Office) -> None:
     assert (every["total"], len(every["incidents"])) == (2, 1)
 
 
-@pytest.mark.parametrize("limit", ["0", "-1", "x", "1001", "9" * 40, "²"])
-def test_a_limit_that_is_none_is_refused(office: Office, limit: str) -> None:
-    assert office.ask(f"/api/incidents?limit={limit}").status_code == 400
+def test_a_limit_that_is_none_is_refused(office: Office) -> None:
+    for limit in ("0", "-1", "x", "1001", "9" * 40, "²"):
+        assert office.ask(f"/api/incidents?limit={limit}").status_code == 400
 
 
 def test_an_incident_is_shown_by_names_and_explained(office: Office) -> None:
@@ -125,9 +127,9 @@ def test_an_incident_is_shown_by_names_and_explained(office: Office) -> None:
     assert datetime.fromisoformat(why[0]["at"]).tzinfo is not None
 
 
-@pytest.mark.parametrize("path", ["/api/incidents/x", "/api/incidents/x/why", "/api/dead-letters/x", "/api/x"])
-def test_what_is_unknown_is_not_found(office: Office, path: str) -> None:
-    assert office.ask(path).status_code == 404
+def test_what_is_unknown_is_not_found(office: Office) -> None:
+    for path in ("/api/incidents/x", "/api/incidents/x/why", "/api/dead-letters/x", "/api/x"):
+        assert office.ask(path).status_code == 404
 
 
 def test_a_rejected_delivery_is_shown_and_replayed(office: Office) -> None:
