@@ -32,7 +32,7 @@ def advance(
     if _fires_after_all(incident, alert):
         alert = msgspec.structs.replace(alert, at=alert.said_at)
     elif alert.event_id in seen:
-        return incident, Change.DUPLICATE
+        return _heard_again(incident, alert)
     if incident is None:
         return _begin(alert)
     match alert.status:
@@ -54,6 +54,18 @@ def _fires_after_all(incident: Incident | None, alert: Alert) -> bool:
     if incident is None or incident.open or alert.status is not Status.FIRING or alert.said_at is None:
         return False
     return alert.at <= incident.stated_at < alert.said_at - CLOCKS
+
+
+def _heard_again(incident: Incident | None, alert: Alert) -> tuple[Incident | None, Change]:
+    """Change nothing, unless the sender says now that what it said before still is so: then it was seen now.
+
+    Alertmanager does at every `repeat_interval`; the copy of its peer, some seconds later, is within the minute.
+    """
+    if incident is None or not incident.open or alert.status is not Status.FIRING or alert.said_at is None:
+        return incident, Change.DUPLICATE
+    if alert.said_at <= incident.last_seen + CLOCKS:
+        return incident, Change.DUPLICATE
+    return _told(msgspec.structs.replace(incident, last_seen=alert.said_at), Change.REPEATED)
 
 
 def _begin(alert: Alert) -> tuple[Incident | None, Change]:

@@ -161,6 +161,16 @@ def test_what_was_declared_over_and_still_fires_is_reopened_although_it_is_dated
     assert incident.first_seen == START
 
 
+def test_what_is_said_to_be_so_still_was_seen_now_and_counts_no_more() -> None:
+    still = alert(0, said_at=START + timedelta(hours=4))
+    peer = alert(0, said_at=START + timedelta(hours=4, seconds=15))
+    incident, changes = run([alert(0, said_at=START), still, peer])
+
+    assert changes == [Change.OPENED, Change.REPEATED, Change.DUPLICATE]
+    assert incident is not None
+    assert (incident.count, incident.last_seen) == (1, START + timedelta(hours=4))
+
+
 def test_a_late_copy_of_the_firing_does_not_reopen() -> None:
     over = [alert(0, said_at=START), alert(5, Status.RESOLVED)]
     copy = alert(0, said_at=START + timedelta(minutes=5, seconds=30))
