@@ -45,6 +45,7 @@ def working_on(*labels: Mapping[str, str]) -> Work:
 def set_up(dsn: str, scrub: Callable[[object], tuple[object, int]]) -> None:
     """Start reporting; requests, arguments, local variables, breadcrumbs and personal data are never sent."""
     import sentry_sdk
+    from sentry_sdk.integrations.logging import LoggingIntegration
 
     def before_send(event: Any, hint: Any) -> Any:
         error = (hint.get("exc_info") or (None, None, None))[1]
@@ -62,6 +63,7 @@ def set_up(dsn: str, scrub: Callable[[object], tuple[object, int]]) -> None:
         max_breadcrumbs=0,
         trace_propagation_targets=[],
         auto_session_tracking=False,
+        integrations=[LoggingIntegration(event_level=None)],  # a library that logs an outage is no error of ours
         before_send=before_send,
     )
     sentry_sdk.set_tag(TAG, "true")

@@ -89,7 +89,8 @@ def test_an_error_in_a_task_arrives_with_its_place_and_without_what_is_secret(
     assert event["release"].startswith("alert-bridge@")
     assert SECRET not in json.dumps(event)
     assert "alertmanager-token" not in json.dumps(event)
-    assert len(sentry.events) == 1, "once"
+    told = [one.get("logentry", one.get("exception")) for one in sentry.events]
+    assert len(told) == 1, f"once, not {told}"
 
 
 def test_secrets_in_an_error_and_in_variables_around_it_are_not_sent(sentry: SentryServer) -> None:
@@ -108,6 +109,10 @@ def test_secrets_in_an_error_and_in_variables_around_it_are_not_sent(sentry: Sen
         assert hidden not in sent
     assert not [frame for frame in event["exception"]["values"][0]["stacktrace"]["frames"] if "vars" in frame]
     assert not event.get("breadcrumbs", {}).get("values")
+
+
+def test_what_a_library_logs_over_an_outage_is_no_error_of_the_bridge(sentry: SentryServer) -> None:
+    assert reported(sentry, "logging.getLogger('celery').error('Cannot connect to the store')") == []
 
 
 def test_an_event_that_was_scrubbed_keeps_what_makes_it_useful(sentry: SentryServer) -> None:
