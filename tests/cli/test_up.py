@@ -64,7 +64,7 @@ def demo(tmp_path: Path) -> Iterator[Callable[[], Up]]:
         with log_file.open("wb") as log:
             process = subprocess.Popen(argv, cwd=tmp_path, env=environ, stdout=log, stderr=log)
         started.append(Up(process, log_file, port, f"http://127.0.0.1:{sandbox_port}"))
-        until(lambda: BOARD in started[-1].log or process.poll() is not None, "the demo is shown", 60)
+        until(lambda: BOARD in started[-1].log or process.poll() is not None, "the demo is shown", 100)
         return started[-1]
 
     yield start
