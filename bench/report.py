@@ -21,7 +21,7 @@ PACKAGES = ("uvicorn", "uvloop", "httptools", "msgspec", "redis", "hiredis", "ce
 
 def markdown(rows: Sequence[Row], seconds: float) -> str:
     """Return the whole report."""
-    heads = "| what | ours | floor | ratio | aim | CPU µs/alert, ours · floor |\n|---|---|---|---|---|---|"
+    heads = "| what | ours | floor | ratio | aim | CPU µs/alert, ours · floor | ratio by CPU |\n" + "|---" * 7 + "|"
     floors = sorted({f"- {row.floor_name}" for row in rows})
     notes = [f"- {row.what}: {row.note}" for row in rows if row.note]
     return "\n".join(
@@ -54,8 +54,9 @@ def line(row: Row) -> str:
     """Return a row of the table."""
     verdict = {True: " ✓", False: " ✗", None: ""}[row.met]
     cpu = " · ".join(f"{median(s.cpu_us):.1f}" for s in (row.ours, row.floor) if s.cpu_us)
+    by_cpu = "—" if row.cpu_ratio is None else f"{row.cpu_ratio:.2f}"
     ours, floor = (f"{spread(series)} {row.unit}" for series in (row.ours, row.floor))
-    return f"| {row.what} | {ours} | {floor} | {row.ratio:.2f} | {row.aim}{verdict} | {cpu or '—'} |"
+    return f"| {row.what} | {ours} | {floor} | {row.ratio:.2f} | {row.aim}{verdict} | {cpu or '—'} | {by_cpu} |"
 
 
 def spread(series: Series) -> str:

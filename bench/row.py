@@ -48,6 +48,13 @@ class Row:
         ours, floor = self.ours.median, self.floor.median
         return ours / floor if self.more_is_better else floor / ours
 
+    @property
+    def cpu_ratio(self) -> float | None:
+        """The same by CPU time for each alert, which neighbours on the machine sway less; None if not measured."""
+        if not (self.ours.cpu_us and self.floor.cpu_us):
+            return None
+        return median(self.floor.cpu_us) / median(self.ours.cpu_us)
+
 
 def ratio_row(what: str, unit: str, ours: Series, floor: Series, floor_name: str, least: float | None) -> Row:
     """Return a row whose aim is a least ratio, or nothing."""

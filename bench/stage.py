@@ -37,7 +37,7 @@ sources:
   cloudwatch: {{kind: cloudwatch, topic_arns: ["{topic}"], signing_hosts: ["{vendors}"]}}
 destinations:
   oncall: {{kind: slack, per_second: 0, token: xoxb-sandbox, channel: C0ONCALL, api_url: "http://{vendors}/slack/api/"}}
-  tickets: {{kind: jira, per_second: 0, url: "http://{vendors}/jira", user: bot@example.com, token: bench-token, project: OPS}}
+  tickets: {{kind: jira, per_second: 0, url: "http://{vendors}/jira", user: bot@example.com, token: t, project: OPS}}
 routes:
   - match: ['severity="critical"']
     to: [oncall, tickets]
@@ -180,6 +180,11 @@ def _tie(cores: set[int]) -> None:
     """In the child: stay on these cores, and end when the bench ends, however it ends (prctl(2), Linux)."""
     os.sched_setaffinity(0, cores)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def empty(client: redis.Redis) -> None:
+    """Empty the store and wait until its memory is free: by default that goes on while the next run is measured."""
+    client.execute_command("FLUSHALL", "SYNC")
 
 
 def listens(port: int) -> bool:

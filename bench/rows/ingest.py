@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import msgspec
 import redis
 
-from bench.inbox import fill
+from bench.inbox import fill, from_sentry
 from bench.row import Row, Series, ratio_row
-from bench.stage import RUNS, TESTED, Stage
+from bench.stage import RUNS, TESTED, Stage, empty
 
 COUNT, PROBLEMS = 5_000, 1_000
 FLOOR = "plain consumer: XREADGROUP 100, one Lua, XACK"
@@ -28,10 +28,10 @@ def measure(stage: Stage) -> Iterator[Row]:
 
 def _run(stage: Stage, client: redis.Redis, program: str, problems: int, known: int) -> tuple[float, float]:
     """Return alerts per second, and CPU microseconds of the worker per alert."""
-    client.flushall()
+    empty(client)
     if known:
-        fill(client, known, problems)
+        fill(client, from_sentry(), known, problems)
         stage.output("bench.programs.drain", cores=TESTED)
-    fill(client, COUNT, problems, first=known)
+    fill(client, from_sentry(), COUNT, problems, first=known)
     spent: dict[str, float] = msgspec.json.decode(stage.output(program, cores=TESTED))
     return COUNT / spent["seconds"], spent["cpu"] / COUNT * 1e6

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 import redis
 
-from bench.inbox import fill, typical
+from bench.inbox import fill, from_alertmanager, from_sentry
 from bench.row import Row, Series, limit_row
-from bench.stage import TESTED, Stage
-from bridge.domain.alert import Link
+from bench.stage import TESTED, Stage, empty
+from bridge.domain.alert import Alert, Link
 from bridge.ports import Receipt
 from bridge.store.deliveries import Deliveries, Settled, Settlement
 from bridge.store.incidents import Incidents
@@ -36,34 +36,40 @@ RECEIPTS = {
 
 
 def measure(stage: Stage) -> Iterator[Row]:
-    """Yield the inbox's bytes per alert, then the store's per incident."""
+    """Yield the inbox's bytes per alert and the store's per incident, for two kinds of alerts."""
     with stage.store() as client:
-        before = _used(client)
-        fill(client, COUNT, COUNT)
-        inbox = (_used(client) - before) / COUNT
-        client.flushall()
-        before = _used(client)
-        incident = _incidents(stage, client) - before / COUNT
-    json = len(msgspec.json.encode(typical()))
-    yield _row("inbox, per accepted alert", inbox, json, json * 1.2, "≤ 1.2 × its JSON")
-    yield _row("store, per open incident with two receipts", incident, json, 1500, "≤ 1,500 bytes")
+        for kind, alert in (("Alertmanager", from_alertmanager()), ("Sentry with a stack", from_sentry())):
+            json = len(msgspec.json.encode(alert))
+            inbox = _growth(client, lambda alert=alert: fill(client, alert, COUNT, COUNT))  # type: ignore[misc]
+            yield _row(f"inbox, per accepted alert: {kind}", inbox, json, json * 1.2, "≤ 1.2 × its JSON")
+            incident = _growth(client, lambda alert=alert: _incidents(stage, client, alert))  # type: ignore[misc]
+            name = f"store, per open incident with two receipts: {kind}"
+            yield _row(name, incident, json, 1500, "≤ 1,500 bytes")
 
 
 def _row(what: str, ours: float, json: float, most: float, aim: str) -> Row:
     return limit_row(what, "bytes", Series([ours]), Series([json]), "JSON of the alert", most, aim)
 
 
-def _incidents(stage: Stage, client: redis.Redis) -> float:
-    """Return the bytes in use per incident once all of them are open and told to both destinations."""
-    fill(client, COUNT, COUNT)
+def _growth(client: redis.Redis, grow: Callable[[], None]) -> float:
+    """Return by how many bytes for each alert an empty store grows."""
+    empty(client)
+    before = _used(client)
+    grow()
+    return (_used(client) - before) / COUNT
+
+
+def _incidents(stage: Stage, client: redis.Redis, alert: Alert) -> None:
+    """Open incidents and settle the deliveries of each, the second message's link to the first one's included."""
+    fill(client, alert, COUNT, COUNT)
     stage.output("bench.programs.drain", cores=TESTED)
     keys = Keyspace(client)
-    incidents, deliveries = Incidents(keys), Deliveries(keys)
-    ids = [record.incident.id for record in incidents.each()]
+    deliveries = Deliveries(keys)
+    ids = [record.incident.id for record in Incidents(keys).each()]
     for destination in RECEIPTS:
         client.zadd(keys.key(f"due:{destination}"), dict.fromkeys(ids, 0))  # routes send only some to tickets
+    for destination in (*RECEIPTS, *RECEIPTS):
         _tell(deliveries, destination)
-    return _used(client) / COUNT
 
 
 def _tell(deliveries: Deliveries, destination: str) -> None:

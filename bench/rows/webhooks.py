@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from bench import payloads
 from bench.row import Row, Series, ratio_row
-from bench.stage import OTHERS, RUNS, NotReady, Program, Stage
+from bench.stage import OTHERS, RUNS, NotReady, Program, Stage, empty
 from bridge.sandbox.sns import new_key, self_signed
 
 SECONDS, CONNECTIONS, DISTINCT = 1.5, 32, 256
@@ -67,9 +67,9 @@ def _row(stage: Stage, client: redis.Redis, kind: Kind) -> Row:
     bare, bare_port = stage.bare_receiver(_kept(client))
     for _ in range(RUNS):
         for series, program, where in ((ours, bridge, port), (floor, bare, bare_port)):
-            client.flushall()
+            empty(client)
             series.add(*_run(stage, program, where, file, kind.alerts))
-    client.flushall()
+    empty(client)
     bridge.end()
     bare.end()
     return ratio_row(kind.what, "alerts/s", ours, floor, FLOOR, kind.least)
