@@ -15,6 +15,7 @@ from bridge import settings
 from bridge.domain.alert import Alert, Link, Severity, Status, event_id, fingerprint
 from bridge.domain.words import clip
 from bridge.ports import Ignored, Parsed, Request, Sample
+from bridge.sources.alertmanager_pages import pages
 from bridge.sources.alertmanager_payload import Payload, Statement, decoded, fnv1a
 from bridge.sources.alertmanager_proof import AlertmanagerOptions, Proof
 
@@ -71,7 +72,7 @@ class Alertmanager:
             url=_url(given, payload),
             labels=_labels(labels, severity),
             facts=_facts(name if name != title else "", labels, notes, payload.truncated_alerts),
-            links=_links(notes, payload),
+            links=_links(given, notes, payload),
             carriers={key: value for key, value in notes.items() if _is_carrier(key)},
         )
 
@@ -173,13 +174,13 @@ def _url(given: Statement, payload: Payload) -> str:
     return f"{payload.external_url.rstrip('/')}/#/alerts?receiver={receiver}" if _is_web(payload.external_url) else ""
 
 
-def _links(notes: dict[str, str], payload: Payload) -> tuple[Link, ...]:
-    given = (
+def _links(given: Statement, notes: dict[str, str], payload: Payload) -> tuple[Link, ...]:
+    links = [
         ("Runbook", notes.get("runbook_url", "").strip()),
         ("Dashboard", notes.get("dashboard_url", "").strip()),
-        ("Alertmanager", payload.external_url),
-    )
-    return tuple(Link(label, url) for label, url in given if _is_web(url))
+        *pages(payload.external_url, given.labels, firing=given.status == "firing"),
+    ]
+    return tuple(Link(label, url) for label, url in links if _is_web(url))
 
 
 def _go_time(time: datetime) -> str:

@@ -9,6 +9,7 @@ import msgspec
 
 from bridge.domain.words import clip
 from bridge.ports import Unparseable
+from bridge.sources.surrogates import mended
 
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
 """RFC 3339 as Go writes it: 0 to 9 fraction digits, any offset."""
@@ -46,13 +47,24 @@ _GRAFANA = "that is Grafana's own webhook, which is another format; this address
 def decoded(body: bytes) -> Payload:
     """Return the payload; raise Unparseable when it is not one of version "4", naming the place."""
     try:
-        payload = _PAYLOAD.decode(body)
+        payload = _decoded(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Unparseable(f'not an Alertmanager payload of version "4": {clip(str(error), 200)}; {_UNREAD}') from error
     if payload.version != "4":
         why = _GRAFANA if payload.version == "1" else _CUSTOM
         raise Unparseable(f'version is "{clip(payload.version, 20)}" where "4" is expected: {why}')
     return payload
+
+
+def _decoded(body: bytes) -> Payload:
+    """Return the payload; half a character in it counts as U+FFFD."""
+    try:
+        return _PAYLOAD.decode(body)
+    except msgspec.DecodeError:
+        whole = mended(body)
+        if whole == body:
+            raise
+    return _PAYLOAD.decode(whole)
 
 
 def fnv1a(labels: dict[str, str]) -> str:

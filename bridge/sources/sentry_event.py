@@ -74,7 +74,7 @@ def unheard(resource: str, action: str | None) -> Ignored:
     """Return the answer to an action that says nothing about a problem; raise Unparseable if there is none."""
     if not action:
         raise Unparseable('the body has no "action": is the sender a Sentry integration?')
-    return Ignored(f"{resource}.{one_line(action, 40)} says nothing that alerts")
+    return Ignored(f"action {one_line(action, 40)} of {resource} is not one that opens or resolves anything")
 
 
 def mismatch(resource: str, path: str) -> Unparseable:

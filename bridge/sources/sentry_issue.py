@@ -172,9 +172,8 @@ def _facts(action: str, subject: Issue) -> dict[str, str]:
     return present(
         {
             "Culprit": subject.culprit,
-            "Users": _number(subject.user_count),
-            "Events": _number(subject.count),
-            "First seen in Sentry": spoken_time(subject.first_seen),
+            "Users in Sentry": _number(subject.user_count),
+            "Events in Sentry": _number(subject.count),
             "Short id": subject.short_id,
             "Assigned to": subject.assigned_to.spoken if subject.assigned_to else None,
             "Archived in Sentry": (_archived(subject) or "yes") if archived else None,

@@ -14,6 +14,7 @@ from msgspec import Struct
 from bridge.domain.alert import event_id, from_epoch
 from bridge.domain.words import clip
 from bridge.ports import Request, Unparseable
+from bridge.sources.surrogates import mended
 
 T = TypeVar("T", bound=Struct)
 AHEAD = timedelta(minutes=5)
@@ -25,8 +26,18 @@ _TRUNCATED = timedelta(seconds=1)
 def decoded(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     """Return the body as the decoder's type, without what is of another type than expected.
 
-    Raises Unparseable when the body is no JSON object, has lone surrogates or is nested too deeply.
+    Half a character counts as U+FFFD. Raises Unparseable when the body is no JSON object or is nested too deeply.
     """
+    try:
+        return _decoded(decoder, body)
+    except Unparseable:
+        whole = mended(body)
+        if whole == body:
+            raise
+    return _decoded(decoder, whole)
+
+
+def _decoded(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     try:
         return decoder.decode(body)
     except msgspec.ValidationError:

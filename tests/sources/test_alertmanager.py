@@ -6,6 +6,7 @@ import json
 import time
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import given
@@ -183,7 +184,35 @@ def test_a_firing_alert_is_mapped() -> None:
     assert mapped.url == "http://prometheus:9090/graph?g0.expr=disk"
     assert mapped.labels == {"alertname": "DiskFull", "instance": "db-1:9100", "severity": "error", "job": "node"}
     assert mapped.facts == {"Alert": "DiskFull", "Instance": "db-1:9100", "Job": "node"}
-    assert mapped.links == (Link("Alertmanager", "https://am.example.com/"),)
+    filters = (
+        "filter=%7Balertname%3D%22DiskFull%22%2C%20instance%3D%22db-1%3A9100%22%2C%20"
+        "job%3D%22node%22%2C%20severity%3D%22error%22%7D"
+    )
+    assert mapped.links == (
+        Link("Alertmanager", f"https://am.example.com/#/alerts?{filters}"),
+        Link("Silence", f"https://am.example.com/#/silences/new?{filters}"),
+    )
+
+
+def test_the_filter_quotes_values_and_odd_names() -> None:
+    found = alert(labels={"a.b": 'x"\\\n{},', "alertname": "A"}).links[0].url
+    assert unquote(found.partition("filter=")[2]) == '{alertname="A", "a.b"="x\\"\\\\\\n{},"}'
+
+
+def test_a_silence_is_offered_only_if_it_would_hold_this_alert_alone_and_the_alert_fires() -> None:
+    many = {f"label_{n}": "값" * 20 for n in range(100)}
+    [link] = alert(labels=many).links
+    assert link.label == "Alertmanager"
+    assert len(link.url) < 2000
+    assert [link.label for link in alert(status="resolved").links] == ["Alertmanager"]
+
+
+def test_half_a_character_becomes_the_replacement_character() -> None:
+    body = json.dumps(group(one(annotations={"summary": "CUT \U0001f680"}))).encode()
+    given = Request(headers={}, body=body.replace(rb"CUT", rb"\ud83d"), received_at=NOW)
+    found = source().parse(given)
+    assert isinstance(found, list)
+    assert found[0].title == "\ufffd \U0001f680"
 
 
 def test_each_alert_of_a_group_speaks_for_itself() -> None:
@@ -332,7 +361,7 @@ def test_only_web_addresses_become_links() -> None:
     assert alert(annotations=notes).links[0] == Link("Runbook", "https://rb.example.com/x")
     assert "Dashboard" not in [link.label for link in alert(annotations=notes).links]
     both = alert(annotations={"runbook_url": "wiki/x", "dashboard_url": " http://g/d/1 "}).links
-    assert [link.label for link in both] == ["Dashboard", "Alertmanager"]
+    assert [link.label for link in both] == ["Dashboard", "Alertmanager", "Silence"]
 
 
 def test_without_a_graph_the_title_leads_to_alertmanager() -> None:
