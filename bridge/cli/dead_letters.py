@@ -65,6 +65,8 @@ def show_(name: str, output: str) -> None:
         return
     show([{"what": key, "is": value} for key, value in facts.items() if value not in (None, "")], output, "")
     for key, value in content.items():
+        if value in (None, False):
+            continue
         click.echo(f"\n{key}:\n{_pretty(value)}")
 
 

@@ -62,12 +62,16 @@ def _tell(record: Record, told: Sequence[Told], timezone: tzinfo, output: str) -
         show([msgspec.to_builtins(one) | {"at": one.at and _time(one.at, timezone)} for one in told], output, "")
         return
     i = record.incident
-    click.echo(f"{i.id}  {i.status}, {i.severity}, heard {i.count} times: {clip(i.title, 80)}\n")
+    click.echo(f"{i.id}  {i.status}, {i.severity}, count {i.count}: {clip(i.title, 80)}\n")
     if not record.chain:
         click.echo("Its decisions are not known: it was opened before the bridge kept them.", err=True)
     for one in told:
-        when = one.at.astimezone(timezone).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] if one.at else "now".ljust(23)
+        when = one.at.astimezone(timezone).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] if one.at else _untimed(one).ljust(23)
         click.echo(f"{when}  {f'{one.destination}: ' if one.destination else ''}{one.text}")
+
+
+def _untimed(one: Told) -> str:
+    return "now" if one.what == "now" else "…"
 
 
 def _row(record: Record, timezone: tzinfo) -> dict[str, object]:

@@ -21,7 +21,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     """One sentence of the story."""
 
     at: datetime | None
-    """When it was so first; None for what happened all along, and for how things stand now."""
+    """When it was so first; None for repeats, which came between the steps around them, and for how things stand."""
     what: str
     """What kind of step it was: the mark's name in lower case, `repeated`, `duplicate`, `now`."""
     destination: str = ""
@@ -29,45 +29,49 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
+Timed = tuple[datetime, Told]
+
+
 def story(record: Record, waiting: Mapping[str, Waiting], timezone: tzinfo) -> list[Told]:
     """Return what was decided about an incident, oldest first, and at the end how it stands.
 
     Times inside sentences are in `timezone`. Mere repeats between two steps are one sentence with their number.
     """
-    told = [*_counted(record, timezone), *_duplicates(record)]
-    told.sort(key=lambda one: one.at or record.incident.last_seen)
-    return [*told, *_standing(record, waiting, timezone)]
+    timed = [*_counted(record, timezone), *_duplicates(record)]
+    timed.sort(key=lambda one: one[0])
+    return [*(told for _, told in timed), *_standing(record, waiting, timezone)]
 
 
-def _counted(record: Record, timezone: tzinfo) -> Iterator[Told]:
-    """Yield the steps, with the repeats that were counted between them."""
+def _counted(record: Record, timezone: tzinfo) -> Iterator[Timed]:
+    """Yield the steps, with the repeats that were counted between them, each with the time by which it is sorted."""
     incident, known = record.incident, 0
     for step in sorted(record.chain, key=lambda step: step.at):
         between = step.count - known - (step.mark in COUNTING)
         if known and between > 0:
-            yield _repeats(between, step.at, f"repeated {_times(between)}")
+            yield step.at, _repeats(between, f"repeated {_times(between)}")
         known = max(known, step.count)
         text = _SENTENCES[step.mark](step, incident)
-        yield Told(
+        told = Told(
             at=step.at, what=step.mark.name.lower(), destination=step.where, times=step.times,
             text=text + _again(step, timezone),
         )  # fmt: skip
+        yield step.at, told
     if known and incident.count > known:
         last = f"repeated {_times(incident.count - known)}: counted, no new message"
-        yield _repeats(incident.count - known, incident.last_seen, last)
+        yield max(incident.last_seen, record.chain[-1].at), _repeats(incident.count - known, last)
 
 
-def _repeats(times: int, at: datetime, text: str) -> Told:
-    return Told(at=at, what="repeated", times=times, text=text)
+def _repeats(times: int, text: str) -> Told:
+    return Told(at=None, what="repeated", times=times, text=text)
 
 
-def _duplicates(record: Record) -> Iterator[Told]:
+def _duplicates(record: Record) -> Iterator[Timed]:
     if found := record.duplicates:
         text = (
             f"swallowed {_times(found.times)}: a statement that was counted before was delivered again"
             f" (the last by request {found.trace or 'unknown'})"
         )
-        yield Told(at=found.last, what="duplicate", times=found.times, text=text)
+        yield found.last, Told(at=found.last, what="duplicate", times=found.times, text=text)
 
 
 def _standing(record: Record, waiting: Mapping[str, Waiting], timezone: tzinfo) -> Iterator[Told]:
@@ -98,13 +102,17 @@ def _statement(step: Step, incident: Incident) -> str:
     source, _, rest = step.text.partition(" ")
     trace, _, version = rest.partition(" ")
     entry = next((entry for entry in incident.timeline if str(entry.version) == version), None)
-    return f"accepted from {source} (request {trace}): {entry.text if entry else step.mark.name.lower()}"
+    return f"accepted from {source}{_request(trace)}: {entry.text if entry else step.mark.name.lower()}"
+
+
+def _request(trace: str) -> str:
+    return "" if trace == "-" else f" (request {trace})"
 
 
 def _swallowed(why: str) -> Callable[[Step, Incident], str]:
     def sentence(step: Step, _incident: Incident) -> str:
         source, _, rest = step.text.partition(" ")
-        return f"accepted from {source} (request {rest.partition(' ')[0]}), and swallowed: {why}"
+        return f"accepted from {source}{_request(rest.partition(' ')[0])}, and swallowed: {why}"
 
     return sentence
 
