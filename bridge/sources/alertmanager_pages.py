@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from urllib.parse import quote
 
 LIMIT = 1500
@@ -22,24 +23,26 @@ def pages(external_url: str, labels: Mapping[str, str], *, firing: bool) -> Iter
     """
     root = f"{external_url.rstrip('/')}/#"
     chosen = _fitting(labels)
-    yield "Alertmanager", f"{root}/alerts?filter={_filter(chosen)}"
+    matchers = f"%7B{'%2C%20'.join(chosen)}%7D"
+    yield "Alertmanager", f"{root}/alerts?filter={matchers}"
     if firing and chosen and len(chosen) == len(labels):
-        yield "Silence", f"{root}/silences/new?filter={_filter(chosen)}"
+        yield "Silence", f"{root}/silences/new?filter={matchers}"
 
 
 def _fitting(labels: Mapping[str, str]) -> list[str]:
     """Return the matchers that fit, encoded, the alert's name first."""
     room, chosen = LIMIT, []
     for name in sorted(labels, key=lambda name: (name != "alertname", name)):
-        matcher = quote(f"{_name(name)}={_quoted(labels[name])}", safe="")
+        matcher = _matcher(name, labels[name])
         if len(matcher) <= room:
             chosen.append(matcher)
             room -= len(matcher) + len("%2C%20")
     return chosen
 
 
-def _filter(matchers: list[str]) -> str:
-    return f"%7B{'%2C%20'.join(matchers)}%7D"
+@lru_cache(4000)  # most labels of an alert are those of the alert before
+def _matcher(name: str, value: str) -> str:
+    return quote(f"{_name(name)}={_quoted(value)}", safe="")
 
 
 def _name(name: str) -> str:
