@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from html import escape
@@ -79,9 +81,16 @@ def machine() -> list[str]:
     return [
         f"- {len(CORES)} cores, {model}; {platform.system()} {platform.release()}, Python {platform.python_version()}",
         f"- measured process on core {_cores(TESTED)}, load and store on {_cores(OTHERS)}; {RUNS} runs; loopback only",
-        f"- store: {' '.join(store.split()[:3])}, AOF on, every write synced, Unix socket",
+        f"- store: {' '.join(store.split()[:3])}, AOF on, every write synced, Unix socket, on {_filesystem()}",
+        f"- load average when it ended: {os.getloadavg()[0]:.1f} (1.5 or less of it is the bench's own)",
         "- " + ", ".join(f"{name} {version(name)}" for name in PACKAGES if _there(name)),
     ]
+
+
+def _filesystem() -> str:
+    """Return the kind of file system of the temporary folder: its speed is that of every synced write."""
+    asked = ["stat", "--file-system", "--format=%T", tempfile.gettempdir()]
+    return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def _cores(cores: set[int]) -> str:
