@@ -29,6 +29,9 @@ _CONSOLES = {
     "aws-cn": "console.amazonaws.cn",
     "aws-us-gov": "console.amazonaws-us-gov.com",
 }
+CHILDREN = 10
+"""Children that are named when a composite alarm fires; all of them are in the fact Triggered by."""
+_CHILD_FIRES = re.compile(r"arn:[^\n]{1,2000}? transitioned to ALARM\b")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RUNBOOK = re.compile(r"\brunbook:?\s*(https?://[^\s<>\"|]+)", re.I)
 _WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[^A-Za-z0-9]+")
@@ -50,7 +53,7 @@ def alert(source: str, alarm: Alarm, severity: Severity) -> Alert:
         severity=_severity(alarm, tags, severity),
         at=alarm.at,
         title=identity.name,
-        summary=f"There is no data. {alarm.reason}".strip() if alarm.state == "INSUFFICIENT_DATA" else alarm.reason,
+        summary=_summary(alarm),
         details=_details(alarm),
         service=_service(alarm, tags),
         environment=next((tags[word] for word in ("environment", "env", "stage") if word in tags), ""),
@@ -72,6 +75,22 @@ def console(identity: Identity) -> str:
 def snake(name: str) -> str:
     """Return a dimension's or tag's name as a label is written: DBInstanceIdentifier → db_instance_identifier."""
     return _WORD.sub("_", name).strip("_").lower()
+
+
+def _summary(alarm: Alarm) -> str:
+    """Return why the alarm changed, with names where a composite alarm's reason has the ARNs of its children."""
+    reason = alarm.reason
+    if alarm.children and _CHILD_FIRES.match(reason):
+        names = ", ".join(map(_name, alarm.children[:CHILDREN]))
+        more = len(alarm.children) - CHILDREN
+        return f"{names}{f' and {more} more' if more > 0 else ''} went into ALARM"
+    for arn in sorted(alarm.children, key=len, reverse=True):
+        reason = reason.replace(arn, _name(arn))
+    return f"There is no data. {reason}".strip() if alarm.state == "INSUFFICIENT_DATA" else reason
+
+
+def _name(arn: str) -> str:
+    return arn.split(":", 6)[-1]
 
 
 def _severity(alarm: Alarm, tags: dict[str, str], default: Severity) -> Severity:
@@ -114,7 +133,7 @@ def _facts(alarm: Alarm) -> dict[str, str]:
         "Dimensions": ", ".join(f"{name}={value}" for name, value in alarm.dimensions.items()),
         "Threshold": alarm.threshold,
         "Alarm rule": clip(alarm.rule, 1000),
-        "Triggered by": ", ".join(arn.split(":", 6)[-1] for arn in alarm.children),
+        "Triggered by": ", ".join(map(_name, alarm.children)),
     }
     return {name: value for name, value in facts.items() if value}
 

@@ -31,7 +31,7 @@ def test_a_new_incident_becomes_one_issue_with_its_facts(site: Bench) -> None:
     assert fields["summary"] == "[checkout] ZeroDivisionError"
     assert "[Trace|https://jaeger.example.com/trace/0af7]" in fields["description"]
     assert "{noformat}\nTraceback\n  boom\n{noformat}" in fields["description"]
-    assert "||First seen |2026\\-11\\-21 14:00:00 KST |" in fields["description"]
+    assert "||Seen |2026\\-11\\-21 14:00:00 KST |" in fields["description"]
     assert (fields["priority"], fields["labels"]) == ("High", [label_of(incident)])
     assert site.issue.comments == []
     assert receipt.handle == ("OPS-1", site.issue.id)

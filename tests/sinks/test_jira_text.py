@@ -131,7 +131,29 @@ def test_comments_end_in_the_mark_that_is_read_back() -> None:
     entry = Entry(7, datetime(2026, 11, 21, tzinfo=UTC), Change.NOTED, "[~admin] alert-bridge #99 says {code}")
     shown = text.comment(entry, HOUSE)
     assert shown.startswith(r"\[\~admin\] alert\-bridge #99 says \{code\}")
+    assert shown.endswith("alert-bridge · 2026-11-21 09:00:00 KST · update 7{color}")
     assert text.told([shown, "people talk", "alert-bridge of mine"]) == 7
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        "{color:#6b778c}2026-11-21 14:05:00 KST, alert-bridge #3{color}",
+        "{color:#6b778c}incident 3f2a9c1d4e5b6a78-1, alert-bridge \\#3{color}",
+        "{color:#6b778c}alert-bridge · incident 3f2a9c1d4e5b6a78\\-1 · update 3{color}",
+    ],
+)
+def test_the_mark_is_read_back_in_the_form_of_older_versions_too(mark: str) -> None:
+    assert text.told([f"Severity raised\n{mark}\n"]) == 3
+
+
+def test_first_and_last_seen_are_told_apart_only_when_they_differ() -> None:
+    def rows(*alerts: Alert) -> list[str]:
+        shown = text.description(delivery(told(*alerts)), HOUSE)
+        return re.findall(r"^\|\|([^|]*[Ss]een[^|]*?) \|", shown, re.MULTILINE)
+
+    assert rows(alert()) == ["Seen"]
+    assert rows(alert(), alert(3, event="second")) == ["First seen", "Last seen (when opened)"]
 
 
 def test_without_marks_nothing_is_known_to_be_told() -> None:

@@ -247,6 +247,20 @@ def test_a_composite_alarm_shows_its_rule_and_which_alarms_set_it_off() -> None:
     assert "metric" not in alert.labels
 
 
+@pytest.mark.parametrize(
+    ("state", "reason", "summary"),
+    [
+        ("ALARM", " transitioned to ALARM at Saturday 14 March, 2026 09:26:50 UTC", "depth:1, age went into ALARM"),
+        ("OK", " transitioned to OK at 09:31 UTC", "depth:1 transitioned to OK at 09:31 UTC"),
+    ],
+)
+def test_a_composite_alarm_says_in_names_what_its_children_did(state: str, reason: str, summary: str) -> None:
+    composite = {k: v for k, v in DEPTH.items() if k != "Trigger"} | {"AlarmRule": "ALARM(a)"}
+    children = [{"Arn": arn("depth:1")}, {"Arn": arn("age")}]
+    said = {"NewStateValue": state, "NewStateReason": arn("depth:1") + reason, "TriggeringChildren": children}
+    assert told(composite | said).summary == summary
+
+
 @pytest.mark.parametrize("odd", [None, [], 5, "x", {"Period": -1}, {"Metrics": {}}, {"Threshold": "high"}])
 def test_a_metric_in_an_unknown_shape_costs_the_facts_not_the_alert(odd: object) -> None:
     alert = told(depth(Trigger=odd, TriggeringChildren=odd, AlarmTags=odd))

@@ -9,7 +9,7 @@ from typing import Any
 
 from bridge.ports import Finding, Level, Outcome
 from bridge.sinks.jira.options import JiraOptions
-from bridge.sinks.jira.site import Named, Site
+from bridge.sinks.jira.site import CHECK, Named, Site
 
 PERMISSIONS = {
     "BROWSE_PROJECTS": "Browse Projects",
@@ -21,6 +21,8 @@ PERMISSIONS = {
 }
 OPTIONAL = ("EDIT_ISSUES", "LINK_ISSUES")
 SKEW = timedelta(minutes=2)
+AGAIN = "see the reason; then run `alert-bridge doctor` again"
+UNREACHED = "check `url`, DNS, proxy and certificate from this machine"
 _GIVEN = frozenset({"project", "issuetype", "summary", "description", "labels", "priority"})
 
 
@@ -43,7 +45,8 @@ def _safely(check: Callable[[], Iterator[Finding]]) -> list[Finding]:
     try:
         return list(check())
     except Outcome as problem:
-        return [Finding(Level.FAIL, problem.reason, "see the reason; then run `alert-bridge doctor` again")]
+        reason = problem.reason.removesuffix(CHECK)
+        return [Finding(Level.FAIL, reason, AGAIN if reason == problem.reason else UNREACHED)]
     except (KeyError, TypeError, AttributeError) as error:
         return [Finding(Level.FAIL, f"Jira's answer lacks {error}", "check that url is a Jira site's address")]
 
@@ -146,10 +149,11 @@ def _priorities(field: dict[str, Any] | None, options: JiraOptions) -> Iterator[
 
 
 def _workflow(site: Site, options: JiraOptions) -> Iterator[Finding]:
-    closing = f'"{options.resolve}"' if options.resolve else "the first to a status of category done"
-    reopening = f'"{options.reopen}"' if options.reopen else "the first to a status of category to do, or in progress"
-    what = f"transitions are chosen issue by issue: to close {closing}; to reopen {reopening}"
-    yield Finding(Level.OK, what)
+    closing = f'transition "{options.resolve}"' if options.resolve else "the first transition into a Done status"
+    reopening = f'transition "{options.reopen}"' if options.reopen else "the first out of it"
+    unset = [f"`{name}`" for name in ("resolve", "reopen") if not getattr(options, name)]
+    hint = f" (set {'/'.join(unset)} to choose)" if unset else ""
+    yield Finding(Level.OK, f"closing uses {closing}, reopening {reopening}{hint}")
 
 
 def _values(page: dict[str, Any], cloud_name: str) -> list[dict[str, Any]]:

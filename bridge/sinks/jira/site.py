@@ -24,6 +24,8 @@ TIMEOUT = (3.0, 8.0)
 """Seconds to connect, seconds between two bytes of an answer."""
 UNREACHABLE = timedelta(seconds=15)
 PASSING = timedelta(seconds=5)
+CHECK = ": check url, DNS, proxy and certificate"
+"""Ends the reason when Jira can't be reached."""
 
 
 class Refusal(Rejected):
@@ -199,7 +201,7 @@ def _from_transport(error: RequestException, doing: str, *, idempotent: bool) ->
         reason = f"{doing}: redirected to {clip(where, 100)}: set url to Jira's final address, without a login page"
         return RetryAt(reason, after=AUTH_RETRY, blocked=True)
     if _unsent(error):
-        reason = f"{doing}: can't connect ({_short(error)}): check url, DNS, proxy and certificate"
+        reason = f"{doing}: can't connect ({_short(error)}){CHECK}"
         return RetryAt(reason, after=UNREACHABLE, blocked=True)
     what = "no answer within 8 s" if isinstance(error, ReadTimeout) else f"cut off ({type(error).__name__})"
     if isinstance(error, ValueError):

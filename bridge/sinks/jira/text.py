@@ -31,7 +31,10 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2
 _SPECIAL = re.compile(r"[{}\[\]|*_^~+\-!?]|&(?=#?\w{1,10};)|\\")
 _AT_LINE_START = re.compile(r"(?:h[1-6]|bq)\.|#", re.IGNORECASE)
 _IN_URL = {c: f"%{ord(c):02X}" for c in '|[]{}\\^`"<> !'}
-_MARK = re.compile(r"alert-bridge \\?#(\d{1,9})\b(?!.*alert-bridge)", re.DOTALL)
+_MARK = re.compile(
+    r"(?:alert-bridge \\?#|alert-bridge · [^\n{}]{0,150} · update )(\d{1,9})\b(?!.*alert-bridge)", re.DOTALL
+)
+"""The mark, in this form or in the one before (`…, alert-bridge #7`), which stands in older issues."""
 
 
 def label_of(incident: Incident) -> str:
@@ -121,7 +124,7 @@ def _when(at: datetime, house: House) -> str:
 
 
 def _mark(version: int, text: str) -> str:
-    return f"{{color:#6b778c}}{text}, alert-bridge #{version}{{color}}"
+    return f"{{color:#6b778c}}alert-bridge · {text} · update {version}{{color}}"
 
 
 def _rows(incident: Incident, house: House) -> Iterator[str]:
@@ -130,8 +133,7 @@ def _rows(incident: Incident, house: House) -> Iterator[str]:
         "Service": incident.service,
         "Environment": incident.environment,
         "Source": incident.source,
-        "First seen": _when(incident.first_seen, house),
-        "Last seen": _when(incident.last_seen, house),
+        **_seen(incident, house),
         "Count so far": str(incident.count),
         "Trace id": incident.trace_id,
     }
@@ -139,6 +141,11 @@ def _rows(incident: Incident, house: House) -> Iterator[str]:
     for name, value in [*facts.items(), ("Labels", _labels(incident))]:
         if shown := _paragraph(clip(plain(value), VALUE_LIMIT)):
             yield f"||{_paragraph(clip(plain(name), 60))} |{shown} |"
+
+
+def _seen(incident: Incident, house: House) -> dict[str, str]:
+    first, last = _when(incident.first_seen, house), _when(incident.last_seen, house)
+    return {"Seen": first} if first == last else {"First seen": first, "Last seen (when opened)": last}
 
 
 def _labels(incident: Incident) -> str:

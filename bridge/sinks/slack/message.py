@@ -170,10 +170,14 @@ def _fields(incident: Incident, timezone: tzinfo) -> Block:
         ("Environment", incident.environment),
         ("Severity", incident.severity),
         ("Count", str(incident.count)),
-        ("First seen", moment(incident.first_seen, timezone)),
-        ("Last seen", moment(incident.last_seen, timezone)),
+        *_seen(incident, timezone),
     )
     return {"type": "section", "fields": _pairs(pairs, 120)}
+
+
+def _seen(incident: Incident, timezone: tzinfo) -> list[tuple[str, str]]:
+    first, last = moment(incident.first_seen, timezone), moment(incident.last_seen, timezone)
+    return [("Seen", first)] if first == last else [("First seen", first), ("Last seen", last)]
 
 
 def _facts(incident: Incident) -> Block | None:
