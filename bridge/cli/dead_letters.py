@@ -139,7 +139,7 @@ def _row(letter: Letter, timezone: tzinfo, output: str) -> dict[str, object]:
 
 
 def _local(value: object, timezone: tzinfo) -> object:
-    return value.astimezone(timezone).isoformat(" ", "seconds") if isinstance(value, datetime) else value
+    return value.astimezone(timezone) if isinstance(value, datetime) else value
 
 
 def _pretty(value: object) -> str:

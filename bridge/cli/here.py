@@ -37,10 +37,13 @@ def noted(data: Path) -> Iterator[None]:
         note.unlink(missing_ok=True)
 
 
-def join() -> None:
-    """Let this process see the bridge that `up` runs here, unless the environment names another store or config."""
+def join() -> bool:
+    """Let this process see the bridge that `up` runs here, unless the environment names another store or config.
+
+    Returns False if no store is known by then.
+    """
     if os.environ.get("REDIS_URL"):
-        return
+        return True
     for data in (data_directory(), data_directory() / DEMO):
         note = _read(data)
         config = os.environ.get("ALERT_BRIDGE_CONFIG")
@@ -48,7 +51,8 @@ def join() -> None:
             if data.name == DEMO:
                 say(f"(This is the demo that runs on {data.parent}.)")
             os.environ.update(note)
-            return
+            return True
+    return False
 
 
 def _read(data: Path) -> dict[str, str]:

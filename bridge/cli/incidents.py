@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 
 import click
 import msgspec
@@ -11,9 +11,10 @@ from redis.exceptions import RedisError
 
 from bridge import wiring
 from bridge.cli import Failure, Unreachable, load
-from bridge.cli.table import output_option, show
+from bridge.cli.table import output_option, show, spaced
 from bridge.domain.words import clip
 from bridge.pipeline.story import Told, story
+from bridge.ports import Receipt
 from bridge.settings import Settings
 from bridge.store.deliveries import Deliveries
 from bridge.store.incidents import Incidents, Record
@@ -59,7 +60,7 @@ def _why(record: Record, deliveries: Deliveries, settings: Settings) -> list[Tol
 
 def _tell(record: Record, told: Sequence[Told], timezone: tzinfo, output: str) -> None:
     if output == "json":
-        show([msgspec.to_builtins(one) | {"at": one.at and _time(one.at, timezone)} for one in told], output, "")
+        show([msgspec.to_builtins(one) | {"at": one.at and one.at.astimezone(timezone)} for one in told], output, "")
         return
     i = record.incident
     click.echo(f"{i.id}  {i.status}, {i.severity}, count {i.count}: {clip(i.title, 80)}\n")
@@ -81,11 +82,16 @@ def _row(record: Record, timezone: tzinfo) -> dict[str, object]:
         "status": str(i.status),
         "severity": str(i.severity),
         "count": i.count,
-        "last seen": _time(i.last_seen, timezone),
+        "last_seen": i.last_seen.astimezone(timezone),
         "service": i.service,
         "title": clip(i.title, 60),
-        "told": ", ".join(r.link.label if r.link else name for name, r in sorted(record.receipts.items())),
+        "told": ", ".join(_named(name, r) for name, r in sorted(record.receipts.items())),
     }
+
+
+def _named(destination: str, receipt: Receipt) -> str:
+    """Return the destination's name and what its link names there beyond the system: `tickets OPS-3`."""
+    return f"{destination} {receipt.link.label.partition(' ')[2] if receipt.link else ''}".rstrip()
 
 
 def _show(record: Record, timezone: tzinfo, output: str) -> None:
@@ -93,27 +99,23 @@ def _show(record: Record, timezone: tzinfo, output: str) -> None:
     facts = _row(record, timezone) | {
         "environment": i.environment,
         "summary": i.summary,
-        "trace id": i.trace_id,
-        "first seen": _time(i.first_seen, timezone),
+        "trace_id": i.trace_id,
+        "first_seen": i.first_seen.astimezone(timezone),
         "source": i.source,
         "url": i.url,
         "redactions": i.redactions,
         "waiting": ", ".join(sorted(record.attempted)),
     }
-    history = [{"at": _time(e.at, timezone), "change": str(e.change), "text": e.text} for e in i.timeline]
+    history = [{"at": e.at.astimezone(timezone), "change": str(e.change), "text": e.text} for e in i.timeline]
     told = [
-        {"destination": name, "up to version": r.version, "where": r.link.url if r.link else " ".join(r.handle)}
+        {"destination": name, "up_to_version": r.version, "where": r.link.url if r.link else " ".join(r.handle)}
         for name, r in sorted(record.receipts.items())
     ]
     if output == "json":
         show([facts | {"history": history, "told": told}], output, "")
         return
-    show([{"what": k, "is": v} for k, v in facts.items() if v not in ("", None) and k != "told"], output, "")
+    show([{"what": spaced(k), "is": v} for k, v in facts.items() if v not in ("", None) and k != "told"], output, "")
     click.echo()
     show(history, output, "No history.")
     click.echo()
     show(told, output, "Told nowhere yet.")
-
-
-def _time(at: datetime, timezone: tzinfo) -> str:
-    return at.astimezone(timezone).isoformat(" ", "seconds")

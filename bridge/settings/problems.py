@@ -24,12 +24,21 @@ class Problem:
         return f"{place}  {self.path}: {self.message}" if self.path else f"{place}  {self.message}"
 
 
+UNSET = "the environment variable"
+"""Begins the message about a variable that is not set."""
+
+
 class ConfigError(Exception):
     """A config that can't be used; its text has one line for each problem."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(map(str, self.problems)))
+
+    @property
+    def only_unset(self) -> bool:
+        """True if nothing is wrong but that variables are not set."""
+        return all(problem.message.startswith(UNSET) for problem in self.problems)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

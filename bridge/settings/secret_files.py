@@ -6,13 +6,14 @@ from pathlib import Path
 
 from bridge.settings import document as doc
 from bridge.settings.fields import FILE, Model, fields, holds_secrets, nested, secrets
+from bridge.settings.problems import UNSET
 
 LARGEST = 64 * 1024
 
 
 def unset(name: str) -> str:
     """Return what is said of a variable that a value needs."""
-    return f"the environment variable {name} is not set: set it"
+    return f"{UNSET} {name} is not set: set it"
 
 
 class SecretFiles:

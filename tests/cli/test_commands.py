@@ -142,6 +142,21 @@ def test_a_broken_config_stops_every_command_with_all_its_mistakes(shell: Shell,
     assert "t0ken" not in result.stderr
 
 
+@pytest.mark.parametrize("command", [["doctor"], ["incidents"], ["dead-letters", "list"]])
+def test_where_no_bridge_runs_unset_variables_are_told_as_that(shell: Shell, command: list[str]) -> None:
+    missing = {"SLACK_BOT_TOKEN": None, "JIRA_API_TOKEN": None}
+    head, *mistakes = shell.run(*command, REDIS_URL=None, **missing).stderr.splitlines()
+    with_store = shell.run(*command, **missing)
+    shell.config.write_text(shell.config.read_text() + "log: {level: loud}\n")
+    otherwise = shell.run(*command, REDIS_URL=None, **missing)
+
+    said = f"No bridge runs on this data directory (to try one: make run). With {shell.config}:"
+    assert head.endswith(said)
+    assert len(mistakes) == 2
+    assert said not in with_store.stderr
+    assert "the config has 3 mistakes" in otherwise.stderr
+
+
 @pytest.mark.parametrize("command", [["serve"], ["doctor"], ["incidents"], ["dead-letters", "list"]])
 def test_without_a_store_it_is_told_where_one_comes_from(shell: Shell, command: list[str]) -> None:
     result = shell.run(*command, REDIS_URL=None)

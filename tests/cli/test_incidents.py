@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -75,7 +76,7 @@ def test_titles_in_wide_letters_stay_in_their_columns(shell: Shell, parts: Parts
     take(parts, alert("a", "결제 승인 실패: 카드사 응답 없음"), alert("b", "plain", at=NOW + timedelta(minutes=1)))
     head, *rows = shell.run("incidents").stdout.splitlines()
 
-    starts = {columns(head.partition("told")[0]), *(columns(row.partition("Slack")[0]) for row in rows)}
+    starts = {columns(head.partition("told")[0]), *(columns(row.partition("oncall")[0]) for row in rows)}
     assert len(rows) == 2
     assert len(starts) == 1
     assert ["plain" in row for row in rows] == [True, False], "the newest comes first"
@@ -87,7 +88,8 @@ def test_resolved_ones_are_listed_when_asked_for(shell: Shell, parts: Parts) -> 
     assert shell.run("incidents").stderr == "No open incidents.\n"
     (row,) = json.loads(shell.run("incidents", "--all", "-o", "json").stdout)
     assert (row["status"], row["count"], row["title"]) == ("resolved", 1, "over")
-    assert row["last seen"] == "2026-07-01 12:00:00+09:00"
+    assert row["last_seen"] == "2026-07-01T12:00:00+09:00"
+    assert row["told"] == "oncall, tickets OPS-1"
 
 
 def test_one_incident_is_told_with_its_history_and_where_it_was_told(shell: Shell, parts: Parts) -> None:
@@ -97,9 +99,12 @@ def test_one_incident_is_told_with_its_history_and_where_it_was_told(shell: Shel
 
     for part in ("Checkout fails", "5b8efff798038103d269b633813fc60c", "opened", "resolved", "/jira/browse/OPS-1"):
         assert part in story
+    assert re.search(r"last seen +2026-07-01 12:00:00\+09:00", story)
+    assert "up to version" in story
     (told,) = json.loads(shell.run("incidents", listed["id"], "-o", "json").stdout)
     assert [entry["change"] for entry in told["history"]] == ["opened", "resolved"]
     assert [where["destination"] for where in told["told"]] == ["oncall", "tickets"]
+    assert not [key for row in (told, *told["history"], *told["told"]) for key in row if " " in key]
 
 
 def test_an_incident_that_is_not_there_ends_with_1(shell: Shell, redis_client: redis.Redis) -> None:

@@ -196,7 +196,7 @@ GOOD = {"url": "https://example.atlassian.net/", "user": "bot@example.com", "pro
     [
         ({"url": "example.atlassian.net"}, "url"),
         ({"url": "https://user:pass@example.atlassian.net"}, "url"),
-        ({"project": 'OPS" OR 1=1'}, "project"),
+        ({"project": 'OPS" OR 1=1'}, "write the project's key, such as OPS"),
         ({"labels": ["two words"]}, "labels"),
         ({"fields": {"components": "{{ service"}}, "is not a template"),
         ({"fields": {"summary": "mine"}}, "set by the bridge itself"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ from bridge.settings import Duration, Options, Secret, WebAddress
 from bridge.sinks.jira import fields
 
 Label = Annotated[str, Field(pattern=r"^\S+$", max_length=255)]
+PROJECT = "^[A-Za-z][A-Za-z0-9_]*$"
 DECLINED = ["Won't Fix", "Won't Do", "Duplicate", "Cannot Reproduce", "Declined"]
 PRIORITIES: dict[Severity, str | None] = {
     Severity.CRITICAL: "Highest",
@@ -21,6 +23,12 @@ PRIORITIES: dict[Severity, str | None] = {
     Severity.INFO: "Low",
 }
 RESERVED = ("project", "issuetype", "summary", "description", "labels")
+
+
+def _project(key: str) -> str:
+    if not re.fullmatch(PROJECT, key):
+        raise ValueError("write the project's key, such as OPS")
+    return key
 
 
 def _fields(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
@@ -41,7 +49,7 @@ class JiraOptions(Options):
     token: Secret
     browse_url: WebAddress | None = None
     """Where people open issues, if that is not `url` (an API gateway in front of Jira)."""
-    project: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")
+    project: Annotated[str, AfterValidator(_project)] = Field(json_schema_extra={"pattern": PROJECT})
     issue_type: str = Field("Bug", min_length=1)
     labels: list[Label] = Field(default=[], max_length=20)
     priority: Annotated[dict[Severity, str | None], BeforeValidator(lambda given: given or {})] = PRIORITIES
