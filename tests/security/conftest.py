@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -35,13 +36,28 @@ class Front:
     keyspace: Keyspace
 
 
+OpenFront = Callable[..., Front]
+
+
 @pytest.fixture
-def front(tmp_path: Path, store: str, redis_client: redis.Redis, sns: World) -> Iterator[Front]:
-    """A running receiver with an empty store."""
+def open_front(tmp_path: Path, store: str, redis_client: redis.Redis, sns: World) -> Iterator[OpenFront]:
+    """Starts a receiver with an empty store; sources given by name are added."""
     file = tmp_path / "bridge.yaml"
-    file.write_text(config(sns.host).replace("max_body: 256KiB", f"max_body: 256KiB, api_token: {TOKEN}"))
+    file.write_text(config(sns.host).replace("max_body: 256KiB", f"max_body: 1MiB, api_token: {TOKEN}"))
     settings = wiring.load({"ALERT_BRIDGE_CONFIG": str(file), "REDIS_URL": store, "ALERT_BRIDGE_DATA": str(tmp_path)})
-    made = serve.receiver(settings)
-    app = application(made)
-    with running(app, lifespan="on", http=Punctual) as url:
-        yield Front(url, app, made.sources, made.keyspace)
+    with ExitStack() as stack:
+
+        def start(**sources: Source) -> Front:
+            made = serve.receiver(settings)
+            made = replace(made, sources=made.sources | sources)
+            app = application(made)
+            url = stack.enter_context(running(app, lifespan="on", http=Punctual))
+            return Front(url, app, made.sources, made.keyspace)
+
+        yield start
+
+
+@pytest.fixture
+def front(open_front: OpenFront) -> Front:
+    """A running receiver with an empty store."""
+    return open_front()
