@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import httpx
 import pytest
 import redis
 from starlette.applications import Starlette
@@ -34,6 +35,7 @@ class Front:
     app: Starlette
     sources: dict[str, Source]
     keyspace: Keyspace
+    client: httpx.Client
 
 
 OpenFront = Callable[..., Front]
@@ -52,7 +54,8 @@ def open_front(tmp_path: Path, store: str, redis_client: redis.Redis, sns: World
             made = replace(made, sources=made.sources | sources)
             app = application(made)
             url = stack.enter_context(running(app, lifespan="on", http=Punctual))
-            return Front(url, app, made.sources, made.keyspace)
+            client = stack.enter_context(httpx.Client(base_url=url, timeout=20, trust_env=False))
+            return Front(url, app, made.sources, made.keyspace, client)
 
         yield start
 

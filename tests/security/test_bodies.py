@@ -33,12 +33,12 @@ from tests.web.conftest import Receiving
 
 def sentry(front: Front, body: bytes, resource: str = "event_alert") -> httpx.Response:
     headers = {"sentry-hook-resource": resource, SIGNATURE: signature(SENTRY_SECRET.encode(), body).decode()}
-    return httpx.post(f"{front.url}/hooks/sentry", content=body, headers=headers, timeout=10, trust_env=False)
+    return front.client.post("/hooks/sentry", content=body, headers=headers)
 
 
 def group(front: Front, body: bytes) -> httpx.Response:
     headers = {"authorization": f"Bearer {BEARER}"}
-    return httpx.post(f"{front.url}/hooks/alertmanager", content=body, headers=headers, timeout=10, trust_env=False)
+    return front.client.post("/hooks/alertmanager", content=body, headers=headers)
 
 
 def test_odd_json_in_any_place_is_answered_and_not_with_an_error_of_ours(front: Front) -> None:

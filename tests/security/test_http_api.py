@@ -75,22 +75,20 @@ FRAMING = ("content-length", "transfer-encoding", "expect")
 def test_whatever_is_sent_the_answer_is_one_of_the_document(
     front: Front, method: str, path: str, what: dict[str, Any]
 ) -> None:
-    with httpx.Client(base_url=front.url, timeout=20, trust_env=False) as client:
+    client = front.client
 
-        @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-        @given(
-            names=st.lists(NAMES, min_size=2, max_size=2), query=TEXTS, headers=HEADERS, body=st.binary(max_size=300)
-        )
-        def ask(names: list[str], query: str, headers: list[tuple[str, bytes]], body: bytes) -> None:
-            given = [(n, v) for n, v in headers if n not in FRAMING and sendable(v)]
-            params = {"limit": query, "all": query}
-            try:
-                request = client.build_request(method, filled(path, names), params=params, headers=given, content=body)
-            except httpx.InvalidURL:
-                return  # nothing that a client could send
-            judge(client.send(request), what)
+    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(names=st.lists(NAMES, min_size=2, max_size=2), query=TEXTS, headers=HEADERS, body=st.binary(max_size=300))
+    def ask(names: list[str], query: str, headers: list[tuple[str, bytes]], body: bytes) -> None:
+        given = [(n, v) for n, v in headers if n not in FRAMING and sendable(v)]
+        params = {"limit": query, "all": query}
+        try:
+            request = client.build_request(method, filled(path, names), params=params, headers=given, content=body)
+        except httpx.InvalidURL:
+            return  # nothing that a client could send
+        judge(client.send(request), what)
 
-        ask()
+    ask()
 
 
 def sendable(value: bytes) -> bool:

@@ -39,7 +39,7 @@ def sample(front: Front, source: str) -> Sample:
 
 def post(front: Front, source: str, body: bytes, headers: list[tuple[str, bytes]], secret: str = "") -> httpx.Response:
     path = f"/hooks/{source}/{secret}" if secret else f"/hooks/{source}"
-    return httpx.post(front.url + path, content=body, headers=headers, timeout=10, trust_env=False)
+    return front.client.post(path, content=body, headers=headers)
 
 
 def others(given: Sample, name: str) -> list[tuple[str, bytes]]:
