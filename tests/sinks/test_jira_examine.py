@@ -36,6 +36,19 @@ def test_a_wrong_token_stops_the_examination(site: Bench) -> None:
     assert "check user and token" in findings[-1].what
 
 
+def test_a_site_that_cannot_be_reached_is_to_be_looked_for_from_here(site: Bench) -> None:
+    (only,) = said(site.sink(url="http://127.0.0.1:1/jira"))
+    assert only.startswith("fail: asking which Jira this is: can't connect (")
+    assert only.endswith(") -> check `url`, DNS, proxy and certificate from this machine")
+
+
+def test_how_issues_are_closed_and_reopened_is_said(site: Bench) -> None:
+    default = "closing uses the first transition into a Done status, reopening the first out of it"
+    assert f"ok: {default} (set `resolve`/`reopen` to choose)" in said(site.jira)
+    named = 'closing uses transition "Close", reopening the first out of it (set `reopen` to choose)'
+    assert f"ok: {named}" in said(site.sink(resolve="Close"))
+
+
 def test_a_project_that_is_not_there(site: Bench) -> None:
     assert "No project could be found with key 'NOPE'" in said(site.sink(project="NOPE"))[-1]
 
