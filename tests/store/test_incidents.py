@@ -77,9 +77,7 @@ def test_inbox_entries_are_done_only_when_all_their_incidents_were_written(
     assert [t.trace for t in taken] == ["trace-1", "trace-2"]
 
     other = Item(fingerprint="0" * 24, revision=7, incident=opened(), dues=[], event_ids=[])
-    conflicts, _ = incidents.commit(
-        [item(opened()), other], [(taken[0].entry, [0]), (taken[1].entry, [0, 1])], {}, now
-    )
+    conflicts, _ = incidents.commit([item(opened()), other], [(taken[0].entry, [0]), (taken[1].entry, [0, 1])], {}, now)
 
     assert conflicts == {1}
     assert len(inbox) == 1
