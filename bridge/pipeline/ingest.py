@@ -102,19 +102,20 @@ def _item(parts: Parts, fingerprint: str, fold: _Fold, trace: str, now: datetime
     before = fold.record.incident if fold.record else None
     changed = fold.incident is not before
     repeated = [trace for change, trace in fold.changes if change is Change.DUPLICATE]
+    heard_by = audience(parts.routes, parts.sinks, fold.incident) if changed and fold.incident else ()
     return Item(
         fingerprint=fingerprint,
         revision=fold.record.revision if fold.record else 0,
         incident=fold.incident if changed else None,
-        dues=_dues(parts, fold, fold.incident, now) if changed and fold.incident else [],
+        dues=_dues(parts, fold, fold.incident, heard_by, now) if changed and fold.incident else [],
         event_ids=fold.event_ids,
         trace=trace,
-        steps=[*fold.steps, *_routed(parts, fold, now)],
+        steps=[*fold.steps, *_routed(parts, fold, heard_by, now)],
         repeated=Repeated(len(repeated), now, repeated[-1]) if repeated else None,
     )
 
 
-def _routed(parts: Parts, fold: _Fold, now: datetime) -> Iterator[Step]:
+def _routed(parts: Parts, fold: _Fold, heard_by: Sequence[str], now: datetime) -> Iterator[Step]:
     """Yield where the incident goes, when that was decided anew, and what holds it back from there."""
     before, incident = fold.record.incident if fold.record else None, fold.incident
     if incident is None or not incident.open or incident is before:
@@ -122,7 +123,6 @@ def _routed(parts: Parts, fold: _Fold, now: datetime) -> Iterator[Step]:
     anew = steps.routed_anew(parts.routes, before, incident)
     if not anew and not fold.steps:
         return
-    heard_by = audience(parts.routes, parts.sinks, incident)
     if anew:
         yield steps.of_routes(parts.routes, heard_by, incident, now)
     told = _told(fold, incident)
@@ -132,14 +132,13 @@ def _routed(parts: Parts, fold: _Fold, now: datetime) -> Iterator[Step]:
             yield from [gate] if gate else []
 
 
-def _dues(parts: Parts, fold: _Fold, incident: Incident, now: datetime) -> list[Due]:
+def _dues(parts: Parts, fold: _Fold, incident: Incident, heard_by: Sequence[str], now: datetime) -> list[Due]:
     """Return which destinations are to hear of the incident as it is now, and when."""
     told = _told(fold, incident)
     rejected = fold.record.rejected if fold.record else frozenset()
     telling = any(change.worth_telling for change, _ in fold.changes)
-    routed = audience(parts.routes, parts.sinks, incident)
     dues = []
-    for destination in dict.fromkeys([*routed, *sorted(told)]):
+    for destination in dict.fromkeys([*heard_by, *sorted(told)]):
         if destination not in parts.sinks:
             continue
         if destination in rejected and not telling:

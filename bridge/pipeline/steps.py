@@ -33,6 +33,9 @@ _OUTCOMES = {
 }
 
 
+_texts: dict[int, tuple[Route, str]] = {}
+
+
 def of_change(change: Change, alert: Alert, incident: Incident, accepted: datetime, trace: str) -> Step:
     """Return the step of what a statement did; not for a mere repeat or a duplicate, which are counted."""
     text = f"{alert.source} {trace or '-'} {incident.version}"
@@ -51,9 +54,17 @@ def routed_anew(routes: Sequence[Route], before: Incident | None, incident: Inci
 def of_routes(routes: Sequence[Route], heard_by: Sequence[str], incident: Incident, now: datetime) -> Step:
     """Return the step that says who hears of an incident, and by which routes, or why nobody."""
     labels = labels_of(incident)
-    taken = [f"routes[{index}] {routes[index]}" for index in matching(routes, labels)]
+    taken = [f"routes[{index}] {_written(routes[index])}" for index in matching(routes, labels)]
     why = "; ".join(taken or (verdict.why for verdict in decide(routes, labels).verdicts))
     return Step(at=now, mark=Mark.ROUTED, count=incident.count, text=f"{','.join(heard_by) or '-'} {why}")
+
+
+def _written(route: Route) -> str:
+    """Return a route's text; its matchers are put into words once."""
+    known = _texts.get(id(route))
+    if known is None or known[0] is not route:
+        known = _texts[id(route)] = (route, str(route))
+    return known[1]
 
 
 def of_threshold(destination: str, threshold: Threshold, incident: Incident, now: datetime) -> Step | None:

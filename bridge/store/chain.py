@@ -70,7 +70,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     def line(self) -> str:
         """Return the step as it is stored."""
         until = _ms(self.until) if self.until else ""
-        text = clip(" ".join(self.text.split()), TEXT_LIMIT)
+        text = self.text if self.text.isprintable() else " ".join(self.text.split())
+        text = clip(text, TEXT_LIMIT)
         return f"{_ms(self.at)}|{self.mark}|{self.where}|{self.count}|||{until}|{text}"
 
 

@@ -152,15 +152,18 @@ class Incidents:
 
 def record_of(fields: dict[bytes, bytes]) -> Record:
     """Return the record that a HGETALL answer holds."""
-    named = {k.decode(): v for k, v in fields.items()}
+    of: dict[bytes, dict[str, bytes]] = {b"r:": {}, b"a:": {}, b"x:": {}, b"f:": {}}
+    for name, value in fields.items():
+        if name[:2] in of:
+            of[name[:2]][name[2:].decode()] = value
     return Record(
-        incident=decode_incident(named["i"]),
-        revision=int(named["v"]),
-        receipts=receipts_of(named),
-        attempted=frozenset(k[2:] for k in named if k.startswith("a:")),
-        rejected=frozenset(k[2:] for k in named if k.startswith("x:")),
-        standing_in=frozenset(k[2:] for k in named if k.startswith("f:")),
-        trail=(named.get("y", b""), named.get("d", b""), named.get("l", b"")),
+        incident=decode_incident(fields[b"i"]),
+        revision=int(fields[b"v"]),
+        receipts={destination: decode_receipt(value) for destination, value in of[b"r:"].items()},
+        attempted=frozenset(of[b"a:"]),
+        rejected=frozenset(of[b"x:"]),
+        standing_in=frozenset(of[b"f:"]),
+        trail=(fields.get(b"y", b""), fields.get(b"d", b""), fields.get(b"l", b"")),
     )
 
 
