@@ -95,6 +95,7 @@ def parts(settings: Settings, app: Celery) -> Parts:
         repeat_every=settings.incidents.repeat_every,
         lease=settings.general.timing.lease,
         abandoned=settings.general.timing.abandoned,
+        longest_wait=settings.general.timing.longest_wait,
     )
 
 

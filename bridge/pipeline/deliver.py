@@ -19,7 +19,6 @@ from bridge.pipeline.steps import of_attempt
 from bridge.ports import Delivery, Receipt, Rejected, RetryAt, Sink, Unknown
 from bridge.store.deliveries import Doubt, Lease, Settled, Settlement
 
-LONGEST_WAIT = timedelta(minutes=5)
 WEB = ("http://", "https://")
 
 log = structlog.get_logger(__name__)
@@ -75,7 +74,7 @@ def _guarded(parts: Parts, lease: Lease, now: datetime) -> Settlement:
         selfreport.tell(error)
         return Settlement(
             outcome=Settled.UNKNOWN,
-            delay=max(parts.sinks[lease.destination].settle, _backoff(lease.attempts)),
+            delay=max(parts.sinks[lease.destination].settle, _backoff(parts, lease)),
             doubt=Doubt.SET,
             receipt=lease.receipts.get(lease.destination),
             reason=f"a mistake in the bridge ({type(error).__name__}): its log has the traceback",
@@ -94,20 +93,20 @@ def _attempt(parts: Parts, lease: Lease, now: datetime) -> Settlement:
             found = sink.find(delivery)
         except (RetryAt, Unknown, Rejected) as problem:
             reason = f"looking up what an interrupted attempt left: {problem.reason}"
-            return _later(lease, problem, Doubt.KEEP, reason)
+            return _later(parts, lease, problem, Doubt.KEEP, reason)
         if found is None and delivery.receipt is None and not lease.incident.open:
             return Settlement(outcome=Settled.DONE, reason="resolved before it was told anywhere")
         delivery = _delivery(parts, lease, found or delivery.receipt, now)
-    return msgspec.structs.replace(_sync(sink, lease, delivery), found=found is not None)
+    return msgspec.structs.replace(_sync(parts, sink, lease, delivery), found=found is not None)
 
 
-def _sync(sink: Sink, lease: Lease, delivery: Delivery) -> Settlement:
+def _sync(parts: Parts, sink: Sink, lease: Lease, delivery: Delivery) -> Settlement:
     try:
         return Settlement(outcome=Settled.DONE, receipt=sink.sync(delivery))
     except Rejected as problem:
         return Settlement(outcome=Settled.DEAD, receipt=problem.receipt or delivery.receipt, reason=problem.reason)
     except RetryAt as problem:
-        return _later(lease, problem, Doubt.CLEAR, problem.reason, delivery.receipt)
+        return _later(parts, lease, problem, Doubt.CLEAR, problem.reason, delivery.receipt)
     except Unknown as problem:
         return Settlement(
             outcome=Settled.UNKNOWN,
@@ -157,20 +156,25 @@ def _peers(lease: Lease) -> tuple[Link, ...]:
 
 
 def _later(
-    lease: Lease, problem: RetryAt | Unknown | Rejected, doubt: Doubt, reason: str, known: Receipt | None = None
+    parts: Parts,
+    lease: Lease,
+    problem: RetryAt | Unknown | Rejected,
+    doubt: Doubt,
+    reason: str,
+    known: Receipt | None = None,
 ) -> Settlement:
     after = problem.after if isinstance(problem, RetryAt) else timedelta()
     return Settlement(
         outcome=Settled.RETRY,
-        delay=max(after, _backoff(lease.attempts)),
+        delay=max(after, _backoff(parts, lease)),
         doubt=doubt,
         receipt=problem.receipt or known,
         reason=reason,
-        blocked=isinstance(problem, RetryAt) and problem.blocked,
+        hold=after if isinstance(problem, RetryAt) and problem.blocked else timedelta(),
     )
 
 
-def _backoff(attempts: int) -> timedelta:
-    """Return 1 s, 2 s, 4 s … up to 5 min, of which the last tenth is chance: many that failed spread out."""
-    longest = min(2.0 ** min(attempts, 10), LONGEST_WAIT.total_seconds())
+def _backoff(parts: Parts, lease: Lease) -> timedelta:
+    """Return 1 s, 2 s, 4 s … up to the longest, of which the last tenth is chance: many that failed spread out."""
+    longest = min(2.0 ** min(lease.attempts, 20), parts.longest_wait.total_seconds())
     return timedelta(seconds=longest * random.uniform(0.9, 1.0))  # noqa: S311 - no secret

@@ -47,6 +47,8 @@ class Parts:
     """How often at the most a mere repeat edits a message."""
     lease: timedelta = LEASE
     abandoned: timedelta = ABANDONED
+    longest_wait: timedelta = timedelta(minutes=5)
+    """Between two attempts at a delivery, unless the vendor asks for more."""
     at_once: int = 8
     """Deliveries to one destination under way at the same time in one worker."""
 

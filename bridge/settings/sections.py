@@ -126,6 +126,8 @@ class Timing(Options):
     """How long a worker holds a delivery before another takes over; longer than any sync (20 s)."""
     abandoned: Positive = timedelta(seconds=30)
     """After how long what a worker took from the inbox and did not finish is taken by another."""
+    longest_wait: Positive = timedelta(minutes=5)
+    """How long a delivery that fails again and again waits at the most, unless the vendor asks for more."""
 
 
 class Receiver(Options):

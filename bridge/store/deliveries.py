@@ -70,7 +70,8 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     doubt: Doubt = Doubt.CLEAR
     receipt: Receipt | None = None
     reason: str = ""
-    blocked: bool = False
+    hold: timedelta = timedelta()
+    """How long the whole destination is left alone: nothing gets through there."""
     found: bool = False
     """True when the look-up after an interruption found something outside."""
 
@@ -149,7 +150,7 @@ class Deliveries:
             encode(new) if new else b"",
             int(relinked),
             self._letter(lease, settlement, now),
-            int(settlement.blocked),
+            int(settlement.hold.total_seconds() * 1000),
             fallback,
             " ".join(settlement.reason.split()),
             *(step.line() for step in steps),

@@ -17,6 +17,7 @@ from tests.strategies import START, alert
 
 F = "f" * 24
 NOW = timedelta()
+HOUR = timedelta(hours=1)
 DONE = Settlement(outcome=Settled.DONE, receipt=Receipt(handle=("C1", "1.0"), version=1, told=1))
 
 
@@ -171,7 +172,7 @@ def test_a_blocked_destination_is_left_alone_and_then_probed_with_one(
         item = Item(fingerprint=f"{n}" * 24, revision=0, incident=incident, dues=dues, event_ids=[])
         Incidents(keyspace).commit([item], [], {}, START)
     (lease,) = deliveries.take("oncall", 1)[1]
-    deliveries.settle(lease, Settlement(outcome=Settled.RETRY, delay=timedelta(hours=1), blocked=True), START)
+    deliveries.settle(lease, Settlement(outcome=Settled.RETRY, delay=HOUR, hold=HOUR), START)
     assert take(deliveries) == []
 
     keyspace.client.delete("{ab}:hold:oncall")

@@ -1,11 +1,11 @@
 -- Settles one attempt, if it still holds the lease it was made under.
 -- ARGV: prefix, id, destination, token, outcome, delay ms, doubt (keep | clear | set), receipt or '',
---       '1' if the receipt's link is new, dead letter or '', '1' if the whole destination can't be served,
+--       '1' if the receipt's link is new, dead letter or '', ms for which the destination is left alone (0: not),
 --       its fallback or '', reason, then lines of the chain
 --   outcome: done (up to date) | wait (not tried) | retry (not applied) | unknown | dead
 -- Returns: 1 if settled, 0 if another attempt took over; then {destination to ring, …}
 local id, destination, token, outcome, delay = ARGV[2], ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
-local doubt, receipt, relinked, letter, blocked = ARGV[7], ARGV[8], ARGV[9] == '1', ARGV[10], ARGV[11] == '1'
+local doubt, receipt, relinked, letter, hold = ARGV[7], ARGV[8], ARGV[9] == '1', ARGV[10], tonumber(ARGV[11])
 local fallback, reason, lines = ARGV[12], ARGV[13], {unpack(ARGV, 14)}
 local key = record(id)
 local due = prefix .. 'due:' .. destination
@@ -50,9 +50,9 @@ end
 
 local tried = outcome == 'dead' or (outcome == 'done' and receipt ~= '')
 local probe = prefix .. 'probe:' .. destination
-if blocked then  -- since when, and why: for the alert about it
+if hold > 0 then  -- since when, and why: for the alert about it
   local since = string.match(redis.call('GET', probe) or '', '^(%d+)|') or string.format('%d', now)
-  redis.call('SET', prefix .. 'hold:' .. destination, '1', 'PX', math.max(1, delay))
+  redis.call('SET', prefix .. 'hold:' .. destination, '1', 'PX', hold)
   redis.call('SET', probe, since .. '|' .. reason)
 elseif tried then
   redis.call('DEL', probe)
