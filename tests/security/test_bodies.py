@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from bridge.domain.alert import Alert, Status, event_id, fingerprint
+from bridge.domain.alert import Alert, Severity, Status, event_id, fingerprint
 from bridge.enrich.scrub import Scrubber, ScrubOptions
 from bridge.enrich.trace import traced
 from bridge.ports import Parsed, Request, Sample, Unverified
@@ -154,7 +154,7 @@ def test_a_hostile_text_is_searched_for_traces_in_no_time() -> None:
             fingerprint=fingerprint("x"),
             event_id=event_id("x"),
             status=Status.FIRING,
-            severity="error",  # type: ignore[arg-type]  # a text will do
+            severity=Severity.ERROR,
             at=datetime.now(UTC),
             title="x",
             details=text,

@@ -23,7 +23,7 @@ _NAMES = ("title", "summary", "details", "service", "environment", "severity", "
 _KEPT = ("default", "d", "lower", "upper", "trim", "first", "last", "truncate")
 _ALLOWED = (
     nodes.Template, nodes.Output, nodes.TemplateData, nodes.If, nodes.Name, nodes.Const, nodes.Getattr, nodes.Getitem,
-    nodes.Filter, nodes.Test, nodes.Compare, nodes.Operand, nodes.CondExpr, nodes.And, nodes.Or, nodes.Not,
+    nodes.Slice, nodes.Filter, nodes.Test, nodes.Compare, nodes.Operand, nodes.CondExpr, nodes.And, nodes.Or, nodes.Not,
     nodes.Add, nodes.Sub, nodes.Neg, nodes.Concat, nodes.Keyword,
 )  # fmt: skip
 
