@@ -165,8 +165,7 @@ class SlackSandbox:
         inclusive = arguments.get("inclusive") in (True, "1", "true")
         least = ticks(oldest) + (0 if inclusive else 1) if oldest else 0
         most = ticks(latest) - (0 if inclusive else 1) if latest else math.inf
-        found = self.workspace.history(str(arguments.get("channel", "")))
-        return _page([each for each in found if least <= ticks(each.ts) <= most], arguments)
+        return _page(self.workspace.history(str(arguments.get("channel", "")), least, most), arguments)
 
     def _replies(self, arguments: Json, request: Request) -> Json:
         thread = self.workspace.thread(str(arguments.get("channel", "")), str(arguments.get("ts", "")))

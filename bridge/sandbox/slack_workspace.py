@@ -104,12 +104,16 @@ class SlackWorkspace:
                 message.text, message.blocks, message.attachments, message.metadata = TOMBSTONE, [], [], {}
                 message.deleted = True
 
-    def history(self, channel: str) -> list[SlackMessage]:
-        """Return what stands in a channel, newest first: roots and replies that were broadcast; raises No."""
+    def history(self, channel: str, least: int, most: float) -> list[SlackMessage]:
+        """Return what stands in a channel between two ticks, newest first: roots and replies that were broadcast.
+
+        Raises No.
+        """
         with self._lock:
-            roots = self.messages(self.readable(channel).id)
-            broadcast = [reply for root in roots for reply in root.replies if reply.broadcast]
-            return sorted([*roots, *broadcast], key=lambda message: ticks(message.ts), reverse=True)
+            roots = self._messages.get(self.readable(channel).id, {}).values()
+            broadcast = (reply for root in roots for reply in root.replies if reply.broadcast)
+            found = [each for each in (*roots, *broadcast) if least <= ticks(each.ts) <= most]
+            return sorted(map(_copied, found), key=lambda message: ticks(message.ts), reverse=True)
 
     def thread(self, channel: str, ts: str) -> list[SlackMessage]:
         """Return a root and its replies, oldest first; raises No."""

@@ -81,6 +81,7 @@ def _rage(storm: Storm, seed: int, faults: Sequence[str], gap: float) -> list[st
 
 def _calm(made: Stand) -> None:
     made.sandbox.faults.clear()
+    made.vendor.turn(Mode.PASS)
     for part in made.parts.values():
         if part.cable is not None:
             part.cable.turn(Mode.PASS)

@@ -30,12 +30,12 @@ from tests.e2e.bridge_processes import WORKER, until
 from tests.faults.network import Cable, Network
 from tests.sandbox_server import running
 
-LEASE, SETTLE, JIRA_SETTLE, SEARCH_LAG = 6.0, 3.0, 5.0, 3.0
+LEASE, SETTLE, JIRA_SETTLE, SEARCH_LAG = 10.0, 3.0, 5.0, 3.0
 """Seconds; each stands in the same order to the others as the real ones: 30, 15, 90 and up to 60."""
 TOPIC = "arn:aws:sns:ap-northeast-2:123456789012:alarms"
 CONFIG = """
 incidents: {{repeat_every: 500ms}}
-timing: {{lease: {lease}s, abandoned: 4s}}
+timing: {{lease: {lease}s, abandoned: 4s, longest_wait: 10s}}
 log: {{format: json}}
 sources:
   sentry: {{kind: sentry, client_secret: sentry-secret}}
