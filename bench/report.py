@@ -82,7 +82,7 @@ def machine() -> list[str]:
         f"- {len(CORES)} cores, {model}; {platform.system()} {platform.release()}, Python {platform.python_version()}",
         f"- measured process on core {_cores(TESTED)}, load and store on {_cores(OTHERS)}; {RUNS} runs; loopback only",
         f"- store: {' '.join(store.split()[:3])}, AOF on, every write synced, Unix socket, on {_filesystem()}",
-        f"- load average when it ended: {os.getloadavg()[0]:.1f} (1.5 or less of it is the bench's own)",
+        f"- load average when it ended: {os.getloadavg()[0]:.1f}",
         "- " + ", ".join(f"{name} {version(name)}" for name in PACKAGES if _there(name)),
     ]
 
