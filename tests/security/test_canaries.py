@@ -46,7 +46,8 @@ PRIVATE = {
 """What an application wrote into its errors by mistake."""
 TEXT = (
     f"login failed: password={PRIVATE['password']} for {PRIVATE['mail']} with card {PRIVATE['card']} "
-    f"from {PRIVATE['ip']}, key {PRIVATE['aws']} {PRIVATE['jwt']} {PRIVATE['github']} Authorization: Bearer {PRIVATE['header']}"
+    f"from {PRIVATE['ip']}, key {PRIVATE['aws']} {PRIVATE['jwt']} {PRIVATE['github']} "
+    f"Authorization: Bearer {PRIVATE['header']}"
 )
 URL = f"https://user:{PRIVATE['password']}@x.example/?token={PRIVATE['github']}&mail={PRIVATE['mail']}"
 CONFIG = f"""
