@@ -181,6 +181,27 @@ def test_a_blocked_destination_is_left_alone_and_then_probed_with_one(
     assert len(take(deliveries)) == 1
 
 
+def test_the_fifth_failure_in_a_row_opens_the_circuit_and_a_success_closes_it(
+    keyspace: Keyspace, deliveries: Deliveries
+) -> None:
+    for n in range(9):
+        incident, _ = advance(None, alert(fingerprint=f"{n}" * 24), set(), timedelta(hours=24))
+        item = Item(fingerprint=f"{n}" * 24, revision=0, incident=incident, dues=[Due("oncall", NOW)], event_ids=[])
+        Incidents(keyspace).commit([item], [], {}, START)
+    down = Settlement(outcome=Settled.UNKNOWN, delay=timedelta(hours=1), doubt=Doubt.SET, reason="time-out")
+    for _ in range(4):
+        deliveries.settle(deliveries.take("oncall", 1)[1][0], down, START)
+    (fifth,) = deliveries.take("oncall", 1)[1]
+    deliveries.settle(fifth, down, START)
+    assert take(deliveries) == []
+
+    keyspace.client.delete("{ab}:hold:oncall")
+    (probe,) = take(deliveries)
+    deliveries.settle(probe, DONE, START)
+    assert len(take(deliveries)) == 3
+    assert keyspace.client.exists("{ab}:failing:oncall") == 0
+
+
 def test_a_paced_destination_gets_a_burst_and_then_one_at_a_time(keyspace: Keyspace, deliveries: Deliveries) -> None:
     for n in range(9):
         incident, _ = advance(None, alert(fingerprint=f"{n}" * 24), set(), timedelta(hours=24))

@@ -49,6 +49,15 @@ else
 end
 
 local tried = outcome == 'dead' or (outcome == 'done' and receipt ~= '')
+-- The fifth failure in a row opens the circuit, for longer each time; then one delivery at a time is a probe.
+local failing = prefix .. 'failing:' .. destination
+if outcome == 'unknown' or outcome == 'retry' then
+  local times = redis.call('INCR', failing)
+  redis.call('EXPIRE', failing, 3600)
+  if hold == 0 and times >= 5 then hold = math.min(1000 * 2 ^ (times - 5), 60000) end
+elseif tried then
+  redis.call('DEL', failing)
+end
 local probe = prefix .. 'probe:' .. destination
 if hold > 0 then  -- since when, and why: for the alert about it
   local since = string.match(redis.call('GET', probe) or '', '^(%d+)|') or string.format('%d', now)
