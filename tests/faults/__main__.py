@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import secrets
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -21,6 +22,8 @@ def main() -> int:
     parser.add_argument("--gap", type=float, default=0.6, help="seconds between two faults, on the average")
     parser.add_argument("--folder", type=Path, help="where the processes write; kept")
     given = parser.parse_args()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(130))  # or the processes would stay behind
     # ruff: noqa: T201 - it talks to whoever started it
     print(f"seed {given.seed}", file=sys.stderr, flush=True)
     folder = given.folder or Path(tempfile.mkdtemp(prefix="alert-bridge-faults-"))
