@@ -38,7 +38,7 @@ def set_up(level: str = "info", form: Format = "auto") -> None:
     )
     number = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
-        processors=[*shared, _tracebacks, last if console else _line],
+        processors=[*shared, last] if console else [*shared, _tracebacks, _line],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=(
             structlog.PrintLoggerFactory(sys.stderr) if console else structlog.BytesLoggerFactory(sys.stderr.buffer)
@@ -46,7 +46,8 @@ def set_up(level: str = "info", form: Format = "auto") -> None:
         cache_logger_on_first_use=True,
     )
     foreign = logging.StreamHandler(sys.stderr)
-    foreign.setFormatter(structlog.stdlib.ProcessorFormatter(processors=[_plain, last], foreign_pre_chain=shared))
+    shown = [_plain, last] if console else [_plain, _tracebacks, last]
+    foreign.setFormatter(structlog.stdlib.ProcessorFormatter(processors=shown, foreign_pre_chain=shared))
     logging.basicConfig(handlers=[foreign], level=max(number, logging.WARNING), force=True)
 
 
