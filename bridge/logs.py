@@ -46,7 +46,7 @@ def set_up(level: str = "info", form: Format = "auto") -> None:
         cache_logger_on_first_use=True,
     )
     foreign = logging.StreamHandler(sys.stderr)
-    shown = [_plain, last] if console else [_plain, _tracebacks, last]
+    shown: list[structlog.typing.Processor] = [_plain, last] if console else [_plain, _tracebacks, last]
     foreign.setFormatter(structlog.stdlib.ProcessorFormatter(processors=shown, foreign_pre_chain=shared))
     logging.basicConfig(handlers=[foreign], level=max(number, logging.WARNING), force=True)
 
