@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import redis.asyncio
 import structlog
@@ -22,6 +22,7 @@ STORE_WITHIN = 0.4
 LAST_READ = 0.02
 """Seconds more, to read what has arrived."""
 
+T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 
@@ -95,8 +96,7 @@ class Inlet:
             size += len(body)
         pipe.set(self._rung, "1", nx=True, px=1000)
         try:
-            async with Within(STORE_WITHIN):
-                *answers, first = await pipe.execute(raise_on_error=False)
+            *answers, first = await self._within(pipe.execute(raise_on_error=False))
         except (TimeoutError, RedisError, OSError) as error:
             self._fell(error)
             return range(len(entries))
@@ -117,8 +117,7 @@ class Inlet:
         if self.down:  # a full or read-only store answers questions all the same
             pipe.set(self._probe, "1", px=1000)
         try:
-            async with Within(STORE_WITHIN):
-                entries, size, *probed = await pipe.execute(raise_on_error=False)
+            entries, size, *probed = await self._within(pipe.execute(raise_on_error=False))
         except (TimeoutError, RedisError, OSError) as error:
             self._fell(error)
             return
@@ -133,12 +132,21 @@ class Inlet:
     async def answers(self) -> str:
         """Return why the store does not answer, or nothing if it does."""
         try:
-            async with Within(STORE_WITHIN):
-                await self._store.ping()
+            await self._within(self._store.ping())
         except (TimeoutError, RedisError, OSError) as error:
             self._fell(error)
             return _words(error)
         return ""
+
+    async def _within(self, call: Awaitable[T]) -> T:
+        """Return the store's answer to a call; raises TimeoutError, RedisError or OSError."""
+        try:
+            async with Within(STORE_WITHIN):
+                return await call
+        except RuntimeError as error:
+            # uvloop's word for a connection that was just reset; redis-py would keep it, to fail for ever
+            await self._store.connection_pool.disconnect(inuse_connections=False)
+            raise ConnectionError(str(error)) from error
 
     def _fell(self, error: Exception) -> None:
         if not self.down:

@@ -1,0 +1,54 @@
+"""The receiver's way to the store over a network that is cut while it writes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+
+import pytest
+import redis
+
+from bridge.store.segment import Entry
+from bridge.web.inlet import Inlet, InboxLimit, client
+from tests.faults.network import Cable, Mode, Network
+
+uvloop = pytest.importorskip("uvloop", reason="the receiver runs on it where there is one")
+ROUNDS = 60
+
+
+@pytest.fixture
+def cable(redis_client: redis.Redis) -> Iterator[Cable]:
+    network = Network()
+    path = redis_client.connection_pool.connection_kwargs["path"]
+    yield network.cable_to_socket(path)
+    network.close()
+
+
+async def cut_while_writing(cable: Cable) -> list[Sequence[int]]:
+    """Return what each write said was not surely stored, and last what one said after all cuts."""
+    store = client(f"redis://127.0.0.1:{cable.port}/0")
+    inlet = Inlet(store, lambda: None, InboxLimit())
+    said: list[Sequence[int]] = []
+    for number in range(ROUNDS):
+        writes = [asyncio.create_task(inlet.write([Entry("", b"x")])) for _ in range(4)]
+        await asyncio.sleep(0.0005 * (number % 6))
+        await asyncio.to_thread(cable.turn, Mode.CUT)
+        said += await asyncio.gather(*writes)
+        await asyncio.to_thread(cable.turn, Mode.PASS)
+        await inlet.look()
+    assert not inlet.down
+    said.append(await inlet.write([Entry("", b"last")]))
+    await store.aclose()
+    return said
+
+
+def test_a_cut_network_is_a_store_that_is_down_and_a_mended_one_is_used_again(
+    cable: Cable, redis_client: redis.Redis
+) -> None:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        *said, last = runner.run(cut_while_writing(cable))
+
+    stored = sum(not list(refused) for refused in said)
+    assert 0 < stored < len(said)
+    assert list(last) == []
+    assert redis_client.xlen("{ab}:inbox") >= stored + 1
