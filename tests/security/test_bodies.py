@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import socket
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -118,6 +120,20 @@ def test_a_flood_of_large_bodies_leaves_ordinary_alerts_alone(
         assert large.headers["retry-after"]
         assert receiver.post("alertmanager").status_code == 202
     assert receiver.send("sentry", b"x" * 900_000, {}).status_code in (401, 503)
+
+
+def test_a_gzip_bomb_is_not_inflated(front: Front) -> None:
+    bomb = gzip.compress(b"\x00" * (200 << 20), 9)
+    tracemalloc.start()
+    try:
+        answer = front.client.post("/hooks/sentry", content=bomb, headers={"content-encoding": "gzip"})
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert len(bomb) < 300_000
+    assert answer.status_code == 413
+    assert peak < 20 << 20
 
 
 # --- time --------------------------------------------------------------------------------------------------
