@@ -1,6 +1,6 @@
 # Everything lands in .venv in this checkout. `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help run install install-dev test lint types floors tests bench faults clean
+.PHONY: help run install install-dev test lint types floors tests bench faults fuzz audit clean
 .SUFFIXES:
 
 VENV := .venv
@@ -43,6 +43,17 @@ bench: install-dev ## measure speed; rows go to bench/results
 FAULTS := --faults 1000 --alerts 20000
 faults: install-dev ## kill, cut and slow down the parts while alerts flow: 10 to 15 minutes (FAULTS="--faults 100 --alerts 2000 --seed 7")
 	$(BIN)/python -m tests.faults $(FAULTS)
+
+fuzz: install-dev ## a million changed requests against the whole receiver
+	$(BIN)/python -m tests.security.fuzz --inputs 1000000 -v
+
+audit: install ## look the dependencies up in PyPI's advisory database; without a network it says so
+	@if ! $(BIN)/python -c 'import urllib.request as r; r.urlopen("https://pypi.org/pypi/pip/json", timeout=5)' 2>/dev/null; then \
+	  echo "not audited: https://pypi.org can't be reached from here" >&2; \
+	else \
+	  $(BIN)/python -m pip install --quiet --target $(VENV)/audit pip-audit && \
+	  PYTHONPATH=$(VENV)/audit $(BIN)/python -m pip_audit --disable-pip --no-deps --requirement constraints.txt; \
+	fi
 
 clean: ## remove .venv and caches; data/ stays
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
