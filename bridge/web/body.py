@@ -66,7 +66,8 @@ async def read(receive: Receive, headers: dict[str, str], cap: int, hold: Hold, 
     except TimeoutError:
         raise Broken(f"the body did not arrive within {within:g} s") from None
     plain = _inflated(body, headers.get("content-encoding", "").strip().lower(), cap)
-    hold(len(body) + len(plain))
+    if plain is not body:
+        hold(len(body) + len(plain))
     return plain
 
 

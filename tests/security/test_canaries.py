@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 import redis
+from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -293,3 +294,12 @@ def test_a_mistake_in_the_config_is_told_without_the_secret(tmp_path: Path, mist
     with pytest.raises(ConfigError) as caught:
         wiring.load({"ALERT_BRIDGE_CONFIG": str(file)})
     assert "canary-4f1c" not in f"{caught.value}{caught.value!r}"
+
+
+def test_a_value_that_does_not_fit_is_not_repeated_in_the_error() -> None:
+    kinds = wiring.kinds()
+    every = [*kinds.sources.values(), *kinds.destinations.values(), *kinds.links.values(), kinds.scrub]
+    for options in every:
+        with pytest.raises(ValidationError) as caught:
+            options.model_validate(dict.fromkeys(options.model_fields, ["canary-4f1c"]) | {"surplus": "canary-4f1c"})
+        assert "canary-4f1c" not in str(caught.value), options

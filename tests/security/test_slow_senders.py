@@ -128,6 +128,31 @@ def test_more_connections_than_there_is_room_for_cost_the_slow_ones() -> None:
         assert answer(slow[-1]).startswith(b"HTTP/1.1 200 "), "who came last was not"
 
 
+@pytest.mark.parametrize(
+    "framing",
+    [
+        b"Content-Length: 4\r\nTransfer-Encoding: chunked",
+        b"Transfer-Encoding: chunked\r\nContent-Length: 4",
+        b"Content-Length: 4\r\nContent-Length: 5",
+        b"Content-Length: -1",
+        b"Content-Length: +4",
+        b"Content-Length: 0x4",
+        b"Content-Length: 99999999999999999999999",
+        b"Transfer-Encoding: chunked, identity",
+        b"Transfer-Encoding : chunked",
+        b"Transfer-Encoding: chunked\r\n X: y",
+    ],
+)
+def test_a_request_whose_end_could_be_read_in_two_ways_is_refused(url: str, framing: bytes) -> None:
+    """Else a proxy and the receiver could disagree on where the next sender's request begins (RFC 9112, 6.3)."""
+    request = b"POST / HTTP/1.1\r\nHost: x\r\n" + framing + b"\r\n\r\n0\r\n\r\nGET /at-once HTTP/1.1\r\nHost: x\r\n\r\n"
+    with connected(url, request) as connection:
+        said = answer(connection)
+
+    assert said.startswith(b"HTTP/1.1 400 "), said
+    assert said.count(b"HTTP/1.1 ") == 1
+
+
 def test_a_quick_sender_may_keep_its_connection(url: str) -> None:
     with httpx.Client(trust_env=False) as client:
         for _ in range(3):
