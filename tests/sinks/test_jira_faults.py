@@ -179,6 +179,45 @@ def test_what_happened_since_an_interrupted_create_is_told(cloud: Bench) -> None
     assert (len(cloud.issue.comments), cloud.issue.status, cloud.issue.fields["priority"]) == (2, "Done", "Highest")
 
 
+def test_a_priority_whose_answer_was_lost_is_still_the_bridges_own(cloud: Bench) -> None:
+    receipt = cloud.jira.sync(delivery(told(FIRING)))
+    cloud.faults.add(drop("editIssue"))
+    outcome = stopped(cloud, FIRING, WORSE, receipt=receipt)
+    assert cloud.issue.fields["priority"] == "Highest"
+    eased = alert(9, severity=Severity.WARNING)
+    receipt = cloud.jira.sync(delivery(told(FIRING, WORSE, eased), outcome.receipt))
+    assert cloud.issue.fields["priority"] == "Medium"
+    assert "priority=Medium" in receipt.memo
+    assert not [m for m in receipt.memo if m.startswith("trying=")]
+
+
+def test_a_priority_set_by_a_sync_that_was_killed_is_still_the_bridges_own(cloud: Bench) -> None:
+    receipt = cloud.jira.sync(delivery(told(FIRING)))
+    cloud.jira.sync(delivery(told(FIRING, WORSE), receipt))
+    eased = told(FIRING, WORSE, alert(9, severity=Severity.WARNING))
+    found = cloud.jira.find(delivery(eased, receipt))
+    assert found is not None
+    cloud.jira.sync(delivery(eased, found))
+    assert cloud.issue.fields["priority"] == "Medium"
+
+
+def test_a_reopening_by_a_sync_that_was_killed_is_closed_with_the_next_resolution(cloud: Bench) -> None:
+    again = alert(20)
+    receipt = cloud.jira.sync(delivery(told(FIRING, RESOLVED), cloud.jira.sync(delivery(told(FIRING)))))
+    cloud.jira.sync(delivery(told(FIRING, RESOLVED, again), receipt))
+    over = told(FIRING, RESOLVED, again, alert(30, Status.RESOLVED))
+    half = cloud.jira.find(delivery(over, receipt))
+    cloud.faults.add(drop("transition", applied=False))
+    stopped(cloud, FIRING, RESOLVED, again, alert(30, Status.RESOLVED), receipt=half)
+    assert (cloud.issue.status, len(cloud.issue.comments)) == ("To Do", 3)
+    cloud.faults.clear()
+    found = cloud.jira.find(delivery(over, receipt))
+    assert found is not None
+    assert (found.told, found.open) == (over.version, True)
+    assert not cloud.jira.sync(delivery(over, found)).open
+    assert (cloud.issue.status, len(cloud.issue.comments)) == ("Done", 3)
+
+
 def test_the_oldest_of_several_issues_is_taken(cloud: Bench) -> None:
     for _ in range(2):
         cloud.faults.add(drop("createIssue"))

@@ -99,9 +99,9 @@ class Jira:
             handle=(issue.key, issue.id),
             version=0,
             told=marked,
-            open=known.open if known is not None and same else not issue.done,
+            open=update.left_open(issue, known) if known is not None and same else not issue.done,
             link=update.link(issue),
-            memo=known.memo if known is not None and same else update.priority_memo(issue),
+            memo=update.left_memo(issue, known) if known is not None and same else update.priority_memo(issue),
         )
 
     def _found_again(self, update: Update) -> Issue | None:

@@ -140,6 +140,19 @@ class Update:
         now = issue.fields.priority or Named()
         return tuple(f"priority={name}" for name in self.options.priority.values() if name and now.answers_to(name))[:1]
 
+    def left_open(self, issue: Issue, known: Receipt) -> bool:
+        """Return whether the issue is open for this incident, as far as an interrupted sync may have reopened it."""
+        reopened = any(entry.change is Change.REOPENED for entry in self.incident.untold(known.told))
+        return known.open or (reopened and not issue.done)
+
+    def left_memo(self, issue: Issue, known: Receipt) -> tuple[str, ...]:
+        """Return the memo with the priority that an interrupted sync may have set."""
+        changed = {entry.change for entry in self.incident.untold(known.told)} & {Change.WORSENED, Change.EASED}
+        tried = (
+            m.replace("priority=", "trying=") for m in self.priority_memo(issue) if changed and m not in known.memo
+        )
+        return (*(m for m in known.memo if not m.startswith("trying=")), *tried)
+
     # --- steps -----------------------------------------------------------------------------------------------
 
     def _create(self, fields: dict[str, object]) -> Issue:
@@ -183,14 +196,19 @@ class Update:
     def _reprioritise(self, issue: Issue) -> None:
         """Follow the severity, as long as the priority is still the one that was set here."""
         wanted, set_before, now = self._priority(), self._remembered("priority"), issue.fields.priority
-        if not wanted or not set_before or wanted == set_before or now is None or not now.answers_to(set_before):
+        tried = self._remembered("trying")
+        if not wanted or not set_before or now is None or (wanted == set_before and not tried):
             return
+        if not now.answers_to(set_before) and not (tried and now.answers_to(tried)):
+            return
+        self._remember("trying", wanted)  # an answer that gets lost must not make it look like a person's choice
         try:
             body = {"fields": {"priority": by_id_or_name(wanted)}}
             self._send("setting the priority", "PUT", f"issue/{issue.id}", body)
         except Refusal:
             wanted = ""
         self._remember("priority", wanted)
+        self._remember("trying", "")
 
     # --- the receipt and the calls -----------------------------------------------------------------------------
 
@@ -205,7 +223,8 @@ class Update:
 
     def _remember(self, name: str, value: str) -> None:
         memo = self.receipt.memo if self.receipt else ()
-        self._keep(memo=(*(m for m in memo if not m.startswith(f"{name}=")), f"{name}={value}"))
+        kept = tuple(m for m in memo if not m.startswith(f"{name}="))
+        self._keep(memo=(*kept, f"{name}={value}") if value or name == "priority" else kept)
 
     def _priority(self) -> str:
         return self.options.priority.get(self.incident.severity) or ""
