@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from bridge.store.segment import Entry
-from bridge.web.inlet import Inlet, InboxLimit, client
+from bridge.web.inlet import InboxLimit, Inlet, client
 from tests.faults.network import Cable, Mode, Network
 
 uvloop = pytest.importorskip("uvloop", reason="the receiver runs on it where there is one")
