@@ -18,7 +18,7 @@ PATIENCE = {"alertmanager": 60.0, "cloudwatch": 20.0, "sentry": 0.0}
 TIMEOUT = {"alertmanager": 10.0, "cloudwatch": 15.0, "sentry": 1.0}
 ACCEPTED = ("200", "202")
 LIVES = 60
-"""Problems that one sender has on its mind at the same time."""
+"""Problems that one sender has on its mind at the same time, at the most: few where there is little to say."""
 GROUP = 4
 """Alerts in one request of Alertmanager, at the most."""
 
@@ -82,7 +82,7 @@ class Sender(threading.Thread):
         lives: list[tuple[list[Problem], list[str]]] = []
         last: dict[int, Said] = {}
         while said < self._alerts:
-            while len(lives) < LIVES:
+            while len(lives) < min(LIVES, self._alerts // 20):
                 problems = self._problems()
                 lives.append((problems, list(life(self._dice, self._dice.randint(2, 8)))))
             index = self._dice.randrange(len(lives))

@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 
 import redis
@@ -26,7 +26,7 @@ CREATES = ("chat.postMessage", "createIssue", "addComment")
 """Elsewhere a page of HTML means a login page: the destination is left alone for a minute."""
 LATE = 1.5
 """Seconds by which a vendor does late what it was asked for: less than the sinks wait before they look (`settle`)."""
-WEIGHTS = {
+OUTSIDE = {
     "the vendor does it and cuts the connection": 22,
     "the vendor cuts the connection and does nothing": 6,
     "the vendor does it and answers 5xx": 12,
@@ -42,6 +42,12 @@ WEIGHTS = {
     "the channel archived for a moment": 1,
     "the project gone for a moment": 1,
     "a required field appears for a moment": 1,
+    "the network to the vendors cut": 2,
+    "answers of the vendors lost": 3,
+    "a token refused, then fixed": 0,
+}
+"""What vendors, people there and the way to them do, and how often as compared with others."""
+INSIDE = {
     "kill -9 of a worker": 5,
     "kill -9 of a receiver": 4,
     "SIGTERM of a worker": 4,
@@ -57,10 +63,9 @@ WEIGHTS = {
     "the network to the store silent": 3,
     "the network to the store slow": 4,
     "answers of the store lost": 4,
-    "the network to the vendors cut": 2,
-    "answers of the vendors lost": 3,
-    "a token refused, then fixed": 0,
 }
+"""What happens to the bridge's own processes, its store and its network."""
+WEIGHTS = OUTSIDE | INSIDE
 RARE = "a token refused, then fixed"
 """It stops its destination for a minute, in which hardly anything else happens there: so only now and then."""
 RARELY = (100, 500)
@@ -72,9 +77,10 @@ def mixed(seed: int, faults: int) -> list[str]:
     return [RARE if number in RARELY else name for number, name in enumerate(names)]
 
 
-def one_of_each(seed: int) -> list[str]:
+def one_of_each(seed: int, kinds: Iterable[str]) -> list[str]:
     """Return every fault once, but for the one that takes a minute."""
-    return random.Random(seed).sample(sorted(set(WEIGHTS) - {RARE}), k=len(WEIGHTS) - 1)
+    names = sorted(set(kinds) - {RARE})
+    return random.Random(seed).sample(names, k=len(names))
 
 
 class Storm:
