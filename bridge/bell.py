@@ -6,6 +6,8 @@ from typing import Any
 
 import structlog
 from celery import Celery
+from celery.app.amqp import AMQP
+from kombu.connection import Connection
 from kombu.exceptions import KombuError, OperationalError
 
 QUEUE = "bridge"
@@ -15,13 +17,26 @@ DELIVER = "bridge.deliver"
 log = structlog.get_logger(__name__)
 
 
+class _Connection(Connection):
+    """A connection that is looked for every 2 s at the most; Celery offers no setting for its own 30 s."""
+
+    def ensure_connection(self, errback: Any = None, max_retries: int | None = None, **more: Any) -> Any:
+        waits = {"interval_start": 0.5, "interval_step": 0.5, "interval_max": 2.0}
+        return super().ensure_connection(errback, max_retries, **{**waits, **more})  # type: ignore[no-untyped-call]  # kombu has no types
+
+
+class _Protocol(AMQP):  # type: ignore[misc]  # Celery has no types
+    Connection = _Connection
+
+
 def celery_app(broker_url: str, prefix: str) -> Celery:
     """Return the Celery app that rings and hears bells: JSON only, no results, nothing Celery has to remember.
 
     `prefix` stands before its keys if the broker is a Redis. The broker may be flushed at any moment; the settings
     and their reasons: docs/operations.md.
     """
-    app = Celery("alert-bridge", broker=broker_url.replace("unix://", "redis+socket://", 1), set_as_current=False)
+    broker = broker_url.replace("unix://", "redis+socket://", 1)
+    app = Celery("alert-bridge", broker=broker, amqp=_Protocol, set_as_current=False)
     app.conf.update(
         task_serializer="json",
         accept_content=["json"],

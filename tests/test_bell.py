@@ -88,3 +88,22 @@ def test_only_json_without_results_and_late_acknowledgement() -> None:
 
 def test_another_broker_gets_no_options_of_redis() -> None:
     assert celery_app("amqp://guest@127.0.0.1/", PREFIX).conf.broker_transport_options == {}
+
+
+def test_a_worker_looks_for_a_broker_that_is_gone_every_other_second() -> None:
+    """Celery's own wait grows to 30 s: so long a bridge would stand still after its store is back."""
+
+    class Enough(Exception):
+        pass
+
+    waits: list[float] = []
+
+    def failed(_: Exception, interval: float) -> None:
+        waits.append(interval)
+        if len(waits) == 3:
+            raise Enough
+
+    connection = celery_app(f"redis://127.0.0.1:{free_port()}/0", PREFIX).connection_for_read()
+    with pytest.raises(Enough):
+        connection.ensure_connection(failed, None)
+    assert waits == [0.5, 1.0, 1.5]
