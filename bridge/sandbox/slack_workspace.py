@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -104,7 +105,7 @@ class SlackWorkspace:
                 message.text, message.blocks, message.attachments, message.metadata = TOMBSTONE, [], [], {}
                 message.deleted = True
 
-    def history(self, channel: str, least: int, most: float) -> list[SlackMessage]:
+    def history(self, channel: str, least: int = 0, most: float = math.inf) -> list[SlackMessage]:
         """Return what stands in a channel between two ticks, newest first: roots and replies that were broadcast.
 
         Raises No.
