@@ -49,12 +49,12 @@ else
 end
 
 local tried = outcome == 'dead' or (outcome == 'done' and receipt ~= '')
--- The fifth failure in a row opens the circuit, for longer each time; then one delivery at a time is a probe.
+-- The fifth failure in a row opens the circuit, a second longer each time; then one delivery at a time is a probe.
 local failing = prefix .. 'failing:' .. destination
 if outcome == 'unknown' or outcome == 'retry' then
   local times = redis.call('INCR', failing)
   redis.call('EXPIRE', failing, 3600)
-  if hold == 0 and times >= 5 then hold = math.min(1000 * 2 ^ (times - 5), 60000) end
+  if hold == 0 and times >= 5 then hold = math.min(1000 * (times - 4), 10000) end
 elseif tried then
   redis.call('DEL', failing)
 end
