@@ -81,7 +81,7 @@ def application(receiver: Receiver) -> Starlette:
         await store.aclose()
         quick.client.close()
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Mount("/hooks", app=hooks),
             Route("/healthz", _healthz),
@@ -91,6 +91,8 @@ def application(receiver: Receiver) -> Starlette:
         ],
         lifespan=lifespan,
     )
+    app.router.redirect_slashes = False  # senders follow no redirects; another address is a 404
+    return app
 
 
 def _ringer(ring: Callable[[], None]) -> Callable[[], None]:
