@@ -11,6 +11,7 @@ import msgspec
 
 from bridge.domain.alert import Alert, Link, Status
 from bridge.domain.incident import Incident
+from bridge.domain.observation import Observation
 from bridge.settings import Options
 
 # --- sources ---------------------------------------------------------------------------------------------
@@ -229,4 +230,25 @@ class Sink(Protocol):
 
     def examine(self) -> Iterable[Finding]:
         """Check token, scopes, target, … for `doctor`; raises nothing."""
+        ...
+
+
+# --- checks ----------------------------------------------------------------------------------------------
+
+
+class Check(Protocol):
+    """A kind of health check, configured: looks at its target once.
+
+    Constructed as `Kind(name, options)`. Runs on an event loop beside hundreds of others: it never blocks.
+    """
+
+    Options: ClassVar[type[Options]]
+    target: str
+    """What is looked at, for people: an address without its secrets."""
+
+    async def look(self, now: datetime, trace_id: str) -> Observation:
+        """Return what was seen; raises nothing, and ends within the check's time-out.
+
+        `trace_id` is what a request carries in its traceparent, if the kind can carry one.
+        """
         ...
