@@ -239,7 +239,7 @@ class Sink(Protocol):
 class Check(Protocol):
     """A kind of health check, configured: looks at its target once.
 
-    Constructed as `Kind(name, options)`. Runs on an event loop beside hundreds of others: it never blocks.
+    Constructed as `Kind(name, options, timeout)`. Runs on an event loop beside hundreds of others: it never blocks.
     """
 
     Options: ClassVar[type[Options]]
@@ -247,7 +247,7 @@ class Check(Protocol):
     """What is looked at, for people: an address without its secrets."""
 
     async def look(self, now: datetime, trace_id: str) -> Observation:
-        """Return what was seen; raises nothing, and ends within the check's time-out.
+        """Return what was seen; raises nothing, and ends within the time-out.
 
         `trace_id` is what a request carries in its traceparent, if the kind can carry one.
         """
