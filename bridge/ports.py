@@ -181,6 +181,8 @@ class Finding(msgspec.Struct, frozen=True):
     """What was found, with the value."""
     do: str = ""
     """What the operator should do about it; empty when all is well."""
+    unreachable: bool = False
+    """True when it failed because nothing answered."""
 
 
 class House(msgspec.Struct, frozen=True, kw_only=True):

@@ -28,6 +28,8 @@ except ConfigError as error:
     raise SystemExit(f"the config has mistakes:\n{error}") from error
 app.conf.update(worker_pool="threads", worker_concurrency=8, imports=["workers.tasks"])
 wiring.report_errors(settings)  # before Celery makes its tasks ready to run, else their errors are not seen
+for _name in [name for name in app.tasks if name.startswith("celery.")]:
+    app.tasks.unregister(_name)  # its own (chord, map, …) run what a message names: nobody here sends them
 
 _stopping = threading.Event()
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import click
 
 from bridge import wiring
-from bridge.cli import FAILED, OK, load
+from bridge.cli import FAILED, OK, UNREACHABLE, load
 from bridge.cli.table import output_option, show
 from bridge.ports import Finding, Level
 from bridge.store.examine import examine
@@ -21,21 +21,27 @@ MARKS = {Level.OK: ("ok  ", "green"), Level.WARN: ("warn", "yellow"), Level.FAIL
 @output_option
 @click.pass_context
 def command(ctx: click.Context, output: str) -> None:
-    """Check store, destinations and clock for real; exit 1 if anything fails."""
+    """Check store, destinations and clock for real; exit 1 if anything fails, 3 if the store does not answer."""
     settings = load.settings()
     parts: list[tuple[str, Iterable[Finding]]] = [("store", examine(wiring.keyspace(settings)))]
     parts += [(name, sink.examine()) for name, sink in wiring.sinks(settings).items()]
-    failed = False
+    code = OK
     rows = []
     for name, findings in parts:
         for finding in findings:
-            failed |= finding.level is Level.FAIL
+            code = max(code, _code(finding))
             rows.append({"part": name, "level": str(finding.level), "what": finding.what, "do": finding.do})
             if output == "table":
                 _print(name, finding)
     if output == "json":
         show(rows, output, "")
-    ctx.exit(FAILED if failed else OK)
+    ctx.exit(code)
+
+
+def _code(finding: Finding) -> int:
+    if finding.level is not Level.FAIL:
+        return OK
+    return UNREACHABLE if finding.unreachable else FAILED
 
 
 def _print(name: str, finding: Finding) -> None:

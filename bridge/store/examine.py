@@ -38,7 +38,7 @@ def examine(keyspace: Keyspace) -> Iterator[Finding]:
     try:
         info = client.info()
     except (RedisError, OSError) as error:
-        yield Finding(FAIL, f"the store does not answer: {error}", "start it, or correct REDIS_URL")
+        yield Finding(FAIL, f"the store does not answer: {error}", "start it, or correct REDIS_URL", unreachable=True)
         return
     yield _version(info)
     yield from _configured(keyspace)

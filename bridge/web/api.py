@@ -65,6 +65,10 @@ class Api:
         box = self.replayer.letters
         return 200, {"shed": box.shed, "dead_letters": [plain(facts_of(letter)) for letter in box.all()]}
 
+    def letter_or_drop(self, request: Request) -> Answer:
+        """Return one dead letter, or forget it: one route, so that a 405 names both methods."""
+        return self.drop(request) if request.method == "DELETE" else self.letter(request)
+
     def letter(self, request: Request) -> Answer:
         """Return one dead letter with what it is about."""
         letter = self._letter(request)
@@ -112,8 +116,7 @@ def routes(api: Api | None) -> list[BaseRoute]:
                 Route("/incidents/{id}", guarded(api.incident)),
                 Route("/incidents/{id}/why", guarded(api.why)),
                 Route("/dead-letters", guarded(api.letters)),
-                Route("/dead-letters/{name}", guarded(api.letter)),
-                Route("/dead-letters/{name}", guarded(api.drop), methods=["DELETE"]),
+                Route("/dead-letters/{name}", guarded(api.letter_or_drop), methods=["GET", "DELETE"]),
                 Route("/dead-letters/{name}/replay", guarded(api.replay), methods=["POST"]),
             ],
         )

@@ -1,4 +1,7 @@
-"""GET /readyz, and /readyz?full for people: the durability in force, the journal, the inbox, the sweep."""
+"""GET /readyz, and /readyz?full for people: the durability in force, the journal, the inbox, the sweep.
+
+Anybody may ask, so errors are not shown as they are: they may hold addresses, user names and paths. The log has them.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,8 @@ from bridge.store.keyspace import Keyspace
 from bridge.web.aside import Aside
 from bridge.web.drain import Drain
 from bridge.web.inlet import Inlet
+
+IN_THE_LOG = "the receiver's log has the reason"
 
 
 class Readiness:
@@ -33,9 +38,9 @@ class Readiness:
     async def _why_not(self) -> str:
         if self._drain.begun:
             return "draining"
-        if why := await self._inlet.answers():
-            return f"the store does not answer: {why}"
-        return f"the store takes no writes: {self._inlet.down}" if self._inlet.down else ""
+        if await self._inlet.answers():
+            return f"the store does not answer: {IN_THE_LOG} (store_down)"
+        return f"the store takes no writes: {IN_THE_LOG} (store_down)" if self._inlet.down else ""
 
     async def _details(self) -> dict[str, object]:
         journal, limit = self._aside.journal, self._inlet.limit
@@ -50,7 +55,7 @@ class Readiness:
             },
             "journal": {
                 "usable": not self._aside.trouble,
-                "why": self._aside.trouble,
+                "why": f"{IN_THE_LOG} (journal_unusable)" if self._aside.trouble else "",
                 "records": journal.records,
                 "bytes": journal.size,
                 "max_bytes": journal.max_size,

@@ -49,7 +49,7 @@ def test_each_finding_as_json(shell: Shell) -> None:
 def test_a_store_that_is_down_fails_but_the_destinations_are_still_looked_at(shell: Shell) -> None:
     result = shell.run("doctor", REDIS_URL=NOWHERE)
 
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     (only,) = wrong(result.stdout)
     assert only.startswith("FAIL  store: the store does not answer")
     assert only.endswith("→ start it, or correct REDIS_URL")

@@ -165,7 +165,16 @@ def test_what_kills_a_worker_does_so_for_a_moment(up: Up, garbage: bytes) -> Non
     until(lambda: up.incidents() > before, "the alert is an incident", 60)
 
 
-def test_only_the_bridges_own_tasks_are_known_and_nobody_can_command_a_worker() -> None:
+def test_a_worker_knows_the_bridges_own_tasks_and_none_of_celerys(tmp_path: Path) -> None:
+    (tmp_path / "bridge.yaml").write_text(CONFIG)
+    environ = os.environ | {"ALERT_BRIDGE_CONFIG": str(tmp_path / "bridge.yaml"), "REDIS_URL": "redis://127.0.0.1:1/0"}
+    listing = "import workers.tasks; from workers.app import app; app.finalize(); print(*sorted(app.tasks))"
+    ran = subprocess.run([sys.executable, "-c", listing], env=environ, capture_output=True, text=True, check=True)
+
+    assert ran.stdout.split() == [DELIVER, INGEST]
+
+
+def test_nobody_can_command_a_worker() -> None:
     app = celery_app("redis://127.0.0.1:1/0", "{ab}:")
 
     assert app.conf.accept_content == ["json"]

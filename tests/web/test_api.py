@@ -163,6 +163,13 @@ def test_an_unparseable_request_is_kept_whole_and_says_why_it_stays(office: Offi
     assert office.ask(f"/api/dead-letters/{listed['name']}", "DELETE").status_code == 404
 
 
+def test_what_may_not_be_done_to_a_letter_is_answered_with_what_may(office: Office) -> None:
+    answer = office.ask(f"/api/dead-letters/{LETTER}", "PUT")
+
+    assert answer.status_code == 405
+    assert {method.strip() for method in answer.headers["allow"].split(",")} == {"GET", "HEAD", "DELETE"}
+
+
 def test_a_store_that_does_not_answer_is_said(receive: Callable[..., Receiving]) -> None:
     nowhere = Desk(redis.Redis(port=1), [Board("oncall")])
     replayer = Replayer(

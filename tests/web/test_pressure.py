@@ -242,7 +242,8 @@ def test_when_neither_store_nor_journal_takes_it_senders_are_asked_to_come_again
     assert answer.status_code == 503
     assert int(answer.headers["retry-after"]) > 0
     assert answer.json() == {"error": "it can't be kept right now"}
-    assert world.full()["journal"]["usable"] is False
+    journal = world.full()["journal"]
+    assert (journal["usable"], journal["why"]) == (False, "the receiver's log has the reason (journal_unusable)")
     world.answered_in_time()
 
     world.journal.unlink()
