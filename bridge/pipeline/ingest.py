@@ -1,4 +1,4 @@
-"""ingest: inbox → incidents and what is due, in batches, one commit each."""
+"""ingest: inbox → incidents and what is due, in batches, one commit each; pings go to who listens for them."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from bridge.domain.incident import Change, Incident
 from bridge.domain.routing import due_at
 from bridge.pipeline import steps
 from bridge.pipeline.audience import audience
+from bridge.pipeline.hear import hear
 from bridge.pipeline.parts import Parts, ring
 from bridge.selfreport import working_on
 from bridge.store.chain import Repeated, Step
@@ -48,6 +49,7 @@ def ingest(parts: Parts, batch: int = BATCH) -> int:
     """Fold a batch of the inbox into incidents; returns how many requests were taken."""
     now, taken = parts.inbox.take(batch, parts.abandoned)
     left = taken
+    hear(parts, [ping for one in taken for ping in one.pings], now)
     with working_on(*(alert.labels for one in taken for alert in one.alerts)):
         for _ in range(ROUNDS):
             if not left:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
+from bridge.domain.ping import Ping
 from bridge.domain.routing import Route, Threshold
 from bridge.enrich.links import Links
 from bridge.ports import Sink
@@ -26,6 +27,18 @@ class Bell(Protocol):
         """Something is due at a destination."""
 
 
+class Listener(Protocol):
+    """Hears pings; registered in `Parts.listeners` under what their names begin with, as in `self` for `self:<rest>`.
+
+    Called before the inbox lets go of the pings: after a crash in between it hears the same ones again, and that must
+    change nothing. They come in no order; those of one name together. It may put alerts into the inbox.
+    """
+
+    def __call__(self, parts: Parts, pings: Sequence[Ping], now: datetime) -> None:
+        """Take in pings; `now` is the store's time. Raises RedisError to hear them again later."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Parts:
     """What a worker needs to ingest, deliver and sweep."""
@@ -42,6 +55,8 @@ class Parts:
     """Destination → the one that hears of what it refused."""
     vitals: Vitals | None = None
     """How the bridge itself is; without it nobody is told."""
+    listeners: Mapping[str, Listener] = field(default_factory=dict)
+    """Who hears the pings that come through the inbox, by what their names begin with."""
     reopen_within: timedelta = timedelta(hours=24)
     repeat_every: timedelta = timedelta(seconds=10)
     """How often at the most a mere repeat edits a message."""

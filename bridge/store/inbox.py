@@ -1,31 +1,42 @@
-"""The inbox: alerts that were accepted and not yet folded into their incidents."""
+"""The inbox: alerts, and signs of life, that were accepted and not yet folded into what they are about."""
 
 from __future__ import annotations
 
 import os
 import secrets
 import socket
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import msgspec
 
 from bridge.domain.alert import Alert, from_epoch
+from bridge.domain.ping import Ping
 from bridge.store.keyspace import Keyspace, at
 
 ABANDONED = timedelta(seconds=30)
 """A taken entry that was not committed for so long belongs to whoever asks next."""
 
+
+class _Both(msgspec.Struct, frozen=True):
+    """What one request said, where that is more than alerts: a map, and so never taken for a list of alerts."""
+
+    alerts: list[Alert] = []
+    pings: list[Ping] = []
+
+
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(list[Alert]).decode
+_decode = msgspec.msgpack.Decoder(list[Alert] | _Both).decode
 
 
 class Taken(msgspec.Struct, frozen=True):
-    """One request's alerts, as taken from the inbox."""
+    """One request's alerts and pings, as taken from the inbox."""
 
     entry: bytes
     alerts: list[Alert]
     trace: str
     """Trace id of the request itself, for log lines."""
+    pings: list[Ping] = []
 
     @property
     def accepted_at(self) -> datetime:
@@ -33,27 +44,34 @@ class Taken(msgspec.Struct, frozen=True):
         return from_epoch(int(self.entry.partition(b"-")[0]) / 1000)
 
 
-def body_of(alerts: list[Alert]) -> bytes:
-    """Return one request's alerts as they lie in the inbox."""
-    return _encode(alerts)
+def body_of(alerts: Sequence[Alert], pings: Sequence[Ping] = ()) -> bytes:
+    """Return what one request said as it lies in the inbox."""
+    return _encode(_Both(list(alerts), list(pings)) if pings else alerts)
+
+
+def _taken(entry: bytes, body: bytes, trace: bytes) -> Taken:
+    said = _decode(body)
+    if isinstance(said, list):
+        return Taken(entry, said, trace.decode())
+    return Taken(entry, said.alerts, trace.decode(), said.pings)
 
 
 class Inbox:
-    """A Redis stream with one consumer group; an entry is one request's alerts."""
+    """A Redis stream with one consumer group; an entry is what one request said."""
 
     def __init__(self, keyspace: Keyspace) -> None:
         self._keys = keyspace
         self._consumer = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
 
-    def put(self, alerts: list[Alert], trace: str = "") -> None:
-        """Write one request's alerts, all or none."""
-        self._keys.client.xadd(self._keys.key("inbox"), {"a": body_of(alerts), "t": trace})
+    def put(self, alerts: Sequence[Alert], trace: str = "", pings: Sequence[Ping] = ()) -> None:
+        """Write what one request said, all or nothing."""
+        self._keys.client.xadd(self._keys.key("inbox"), {"a": body_of(alerts, pings), "t": trace})
 
     def take(self, limit: int, abandoned: timedelta = ABANDONED) -> tuple[datetime, list[Taken]]:
         """Return the store's time and up to `limit` entries, abandoned ones first."""
         idle = int(abandoned.total_seconds() * 1000)
         now, entries = self._keys.run("take_alerts", self._consumer, limit, idle)
-        return at(now), [Taken(entry, _decode(body), trace.decode()) for entry, body, trace in entries if body]
+        return at(now), [_taken(*entry) for entry in entries if entry[1]]
 
     def __len__(self) -> int:
         return int(self._keys.client.xlen(self._keys.key("inbox")))

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from bridge.domain.alert import Alert
+from bridge.domain.ping import Ping
 from bridge.store.inbox import body_of
 from bridge.store.segment import Entry
 from bridge.web.aside import Aside
@@ -47,11 +48,11 @@ class Writer:
         self.shed: Counter[str] = Counter()
         """Requests that were refused, by what was full: "inbox", "waiting" or "journal"."""
 
-    async def put(self, alerts: list[Alert], trace: str) -> None:
-        """Return when the alerts are in the inbox, or in the journal; raises NotStored."""
+    async def put(self, alerts: Sequence[Alert], trace: str, pings: Sequence[Ping] = ()) -> None:
+        """Return when what a request said is in the inbox, or in the journal; raises NotStored."""
         if self._inlet.full and not self._inlet.down:
             raise self._refused("inbox", "the inbox is over its limit (receiver.inbox_limit): see that workers run")
-        entry = Entry(trace, body_of(alerts))
+        entry = Entry(trace, body_of(alerts, pings))
         if self._waiting and (len(self._waiting) >= WAITING or self._bytes + len(entry.body) > BYTES_WAITING):
             raise self._refused("waiting", "too many requests wait to be written")
         loop = asyncio.get_running_loop()
