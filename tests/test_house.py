@@ -123,6 +123,18 @@ def test_every_adapter_has_its_test_and_its_page(room: str) -> None:
     assert not [kind for kind in kinds if not (ROOT / "docs" / room / f"{kind}.md").exists()]
 
 
+def test_every_kind_of_check_has_its_test_and_its_section_with_every_option() -> None:
+    page = (ROOT / "docs" / "checks.md").read_text()
+    kinds = import_module("bridge.checks").CHECKS
+
+    assert not [kind for kind in kinds if not list((ROOT / "tests" / "checks").glob(f"test_{kind}*.py"))]
+    for kind, made in kinds.items():
+        section = page.partition(f"\n### {kind}\n")[2].partition("\n### ")[0]
+        options = [info.alias or name for name, info in made.Options.model_fields.items()]
+        assert section, kind
+        assert not [option for option in options if f"| `{option}` |" not in section], kind
+
+
 def test_no_machine_is_named_in_what_is_shipped() -> None:
     texts = {path: path.read_bytes().decode("utf-8", "replace") for path in tracked()}
 
