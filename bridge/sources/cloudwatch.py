@@ -1,4 +1,4 @@
-"""CloudWatch alarms through Amazon SNS; docs/sources/cloudwatch.md is for operators."""
+"""CloudWatch alarms and health events of AWS through Amazon SNS; docs/sources/cloudwatch.md is for operators."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from bridge import settings
 from bridge.domain.alert import Alert, Severity, Status, event_id, fingerprint
 from bridge.domain.words import clip
 from bridge.ports import Handshake, Ignored, Parsed, Request, Sample, Unparseable, Unverified
-from bridge.sources import cloudwatch_event, cloudwatch_sns, sns
+from bridge.sources import aws_autoscaling, aws_events, cloudwatch_event, cloudwatch_sns, sns
+from bridge.sources.aws_event import Statement
 from bridge.sources.cloudwatch_alarm import Alarm, lenient, moment
 from bridge.sources.cloudwatch_alert import alert
 from bridge.sources.cloudwatch_sample import sample_alarm
@@ -72,12 +73,10 @@ class _Marks(msgspec.Struct, rename="pascal"):
     replay_name: str = msgspec.field(name="replay-name", default="")
     trace_header: str = msgspec.field(name="trace-header", default="")
 
-    def uninteresting(self) -> Ignored | None:
-        """Return why it is no alert, for what is known to be none: Auto Scaling's news of things going well."""
-        event = self.event or self.lifecycle_transition
-        if event.startswith("autoscaling:") and not event.endswith("_ERROR"):
-            return Ignored(f"Auto Scaling message {event!r} is no alert")
-        return None
+    @property
+    def auto_scaling(self) -> bool:
+        """True for what an Auto Scaling group says by itself."""
+        return (self.event or self.lifecycle_transition).startswith("autoscaling:")
 
 
 def _is_raw(headers: Mapping[str, str]) -> bool:
@@ -188,15 +187,22 @@ class CloudWatch:
             return self._event(envelope, marks)
         if marks.alarm_name is not None and marks.new_state_value is not None:
             return self._alarm(cloudwatch_sns.from_sns(envelope.message, _partition(envelope), envelope.region))
-        return marks.uninteresting() or [self._other(envelope, "Message")]
+        if marks.auto_scaling:
+            return self._told(aws_autoscaling.spoken(envelope.message, _partition(envelope), envelope.region))
+        return [self._other(envelope, "Message")]
 
     def _event(self, envelope: sns.Envelope, marks: _Marks) -> list[Alert] | Ignored:
         if marks.replay_name:
             return Ignored(f"replayed from the EventBridge archive by {marks.replay_name!r}")
-        if marks.detail_type != _ALARM_CHANGED:
-            return Ignored(f"EventBridge event {marks.detail_type!r} is not read yet; only {_ALARM_CHANGED!r} is")
         carriers = {"X-Amzn-Trace-Id": marks.trace_header} if marks.trace_header else {}
+        if marks.detail_type != _ALARM_CHANGED:
+            return self._told(aws_events.told(marks.detail_type, envelope.message, _partition(envelope)), carriers)
         return self._alarm(cloudwatch_event.from_event(envelope.message, _partition(envelope)), carriers)
+
+    def _told(self, said: Statement | Ignored, carriers: dict[str, str] | None = None) -> list[Alert] | Ignored:
+        if isinstance(said, Ignored):
+            return said
+        return [msgspec.structs.replace(said.alert(self._name, self._options.severity), carriers=carriers or {})]
 
     def _alarm(self, alarm: Alarm, carriers: dict[str, str] | None = None) -> list[Alert] | Ignored:
         if alarm.suppressed and alarm.state != "OK":
@@ -204,7 +210,7 @@ class CloudWatch:
         if alarm.state == "INSUFFICIENT_DATA" and self._options.insufficient_data == "ignore":
             return Ignored(f"{alarm.identity.name} has insufficient data, and insufficient_data is ignore")
         stated = alert(self._name, alarm, self._options.severity)
-        return [msgspec.structs.replace(stated, carriers=carriers) if carriers else stated]
+        return [msgspec.structs.replace(stated, carriers=carriers or {})]
 
     def _other(self, envelope: sns.Envelope, title: str = "") -> Alert:
         """Return an alert for a message that is no alarm: somebody published it to be heard."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from urllib.parse import quote
 
 from bridge.domain.alert import Alert, Link, Severity, Status, event_id, fingerprint
 from bridge.domain.words import clip
+from bridge.sources.aws_event import Place, escaped
+from bridge.sources.aws_resources import resources
 from bridge.sources.cloudwatch_alarm import Alarm, Identity, number
 
 SERVICE_DIMENSIONS = (
@@ -22,13 +23,12 @@ SERVICE_DIMENSIONS = (
     "LoadBalancer",
     "LoadBalancerName",
     "ClusterName",
+    "AutoScalingGroupName",
+    "CanaryName",
+    "HealthCheckId",
 )
 """Which dimension names the service when no tag does, first match first."""
-_CONSOLES = {
-    "aws": "console.aws.amazon.com",
-    "aws-cn": "console.amazonaws.cn",
-    "aws-us-gov": "console.amazonaws-us-gov.com",
-}
+_GLOBAL = {"AWS/Route53": "Route 53", "AWS/CloudFront": "CloudFront"}
 CHILDREN = 10
 """Children that are named when a composite alarm fires; all of them are in the fact Triggered by."""
 _CHILD_FIRES = re.compile(r"arn:[^\n]{1,2000}? transitioned to ALARM\b")
@@ -60,15 +60,21 @@ def alert(source: str, alarm: Alarm, severity: Severity) -> Alert:
         url=console(identity),
         labels=_labels(alarm),
         facts=_facts(alarm),
-        links=tuple(Link("Runbook", url.rstrip(".,;:)")) for url in _RUNBOOK.findall(alarm.description)[:1]),
+        links=(*_runbook(alarm), *resources(_place(identity), alarm.dimensions)),
     )
 
 
 def console(identity: Identity) -> str:
     """Return the alarm's page in the AWS console; empty in a partition whose console isn't known."""
-    host, region = _CONSOLES.get(identity.partition), identity.region
-    page = f"cloudwatch/home?region={region}#alarmsV2:alarm/{quote(identity.name, safe='')}"
-    return f"https://{region}.{host}/{page}" if host else ""
+    return _place(identity).console(f"cloudwatch/home?region={identity.region}#alarmsV2:alarm/{escaped(identity.name)}")
+
+
+def _place(identity: Identity) -> Place:
+    return Place(identity.partition, identity.region, identity.account)
+
+
+def _runbook(alarm: Alarm) -> list[Link]:
+    return [Link("Runbook", url.rstrip(".,;:)")) for url in _RUNBOOK.findall(alarm.description)[:1]]
 
 
 @lru_cache(1000)  # the names of dimensions and tags are few
@@ -127,7 +133,7 @@ def _labels(alarm: Alarm) -> dict[str, str]:
 
 def _facts(alarm: Alarm) -> dict[str, str]:
     facts = {
-        "Region": alarm.identity.region,
+        "Region": _region(alarm),
         "Account": alarm.identity.account,
         "Metric": alarm.shown.text,
         "Dimensions": ", ".join(f"{name}={value}" for name, value in alarm.dimensions.items()),
@@ -136,6 +142,12 @@ def _facts(alarm: Alarm) -> dict[str, str]:
         "Triggered by": ", ".join(map(_name, alarm.children)),
     }
     return {name: value for name, value in facts.items() if value}
+
+
+def _region(alarm: Alarm) -> str:
+    """Return the region as a person reads it: what AWS runs globally has its metrics in one region."""
+    region, system = alarm.identity.region, _GLOBAL.get(alarm.namespace)
+    return f"{region} ({system} is global)" if system else region
 
 
 def _details(alarm: Alarm) -> str:

@@ -1,4 +1,4 @@
-"""A CloudWatch alarm as EventBridge tells it: the event "CloudWatch Alarm State Change".
+"""A CloudWatch alarm as EventBridge tells it: "CloudWatch Alarm State Change", and "… Configuration Change".
 
 Facts: CloudWatch User Guide, "Alarm events and EventBridge".
 """
@@ -9,6 +9,9 @@ from typing import Any
 
 import msgspec
 
+from bridge.domain.alert import Status
+from bridge.ports import Ignored
+from bridge.sources.aws_event import Event, Statement
 from bridge.sources.cloudwatch_alarm import (
     NULL,
     Alarm,
@@ -115,4 +118,26 @@ def from_event(message: str, partition: str) -> Alarm:
         datapoints=tuple(data.recent_datapoints),
         tags=pairs(detail.alarm_tags),
         suppressed=state.actions_suppressed_reason or state.actions_suppressed_by or "",
+    )
+
+
+class _Changed(msgspec.Struct, rename="camel"):
+    alarm_name: str
+    operation: str = ""
+
+
+def deleted(event: Event) -> Statement | Ignored:
+    """Return that an alarm is over because it was deleted; no OK will ever come. Raises Unparseable."""
+    said = read(event.detail, _Changed, "Message.detail")
+    if said.operation != "delete":
+        return Ignored(f"configuration of alarm {said.alarm_name!r} changed ({said.operation}): no change of its state")
+    return Statement(
+        place=event.place,
+        kind="alarm",
+        names=(said.alarm_name,),
+        id=(event.id,),
+        status=Status.RESOLVED,
+        at=event.at(),
+        title=said.alarm_name,
+        summary="the alarm was deleted",
     )

@@ -471,10 +471,9 @@ def test_an_alarm_whose_actions_cloudwatch_suppresses_is_ignored_with_the_reason
     ("message", "reason"),
     [
         (event() | {"replay-name": "drill"}, "drill"),
-        (event() | {"detail-type": "CloudWatch Alarm Configuration Change"}, "CloudWatch Alarm Configuration Change"),
-        ({"detail-type": "ECS Task State Change", "detail": {}}, "ECS Task State Change"),
+        (event() | {"detail-type": "CloudWatch Alarm Configuration Change"}, "no change of its state"),
+        ({"detail-type": "EC2 Spot Instance Interruption Warning", "detail": {}}, "EC2 Spot Instance Interruption"),
         ({"Event": "autoscaling:TEST_NOTIFICATION", "Service": "AWS Auto Scaling"}, "TEST_NOTIFICATION"),
-        ({"Event": "autoscaling:EC2_INSTANCE_LAUNCH"}, "EC2_INSTANCE_LAUNCH"),
         ({"LifecycleTransition": "autoscaling:EC2_INSTANCE_TERMINATING"}, "TERMINATING"),
     ],
 )
@@ -503,7 +502,6 @@ def test_a_message_that_is_no_alarm_is_an_alert_by_its_subject_or_first_line() -
     assert (alert.at, alert.details) == (NOW, "\n  backup failed: exit 3 \nsee the log")
     assert alert.labels == {"topic": "pages", "region": REGION, "account": ACCOUNT}
     assert other("exit 3", "Backup failed").title == "Backup failed"
-    assert other({"Event": "autoscaling:EC2_INSTANCE_LAUNCH_ERROR"}).title == "Message from pages"
     assert other({"AlarmName": "x"}).title == "Message from pages"
     assert other("[]").title == "[]"
     assert len(other("x" * 5000).title) == 200
