@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any, Literal
 
 import msgspec
@@ -15,8 +15,8 @@ import structlog
 Format = Literal["json", "console", "auto"]
 
 
-def set_up(level: str = "info", form: Format = "auto") -> None:
-    """Send our own log events and those of libraries through one formatter.
+def set_up(level: str = "info", form: Format = "auto", mask: Callable[[str], str] = str) -> None:
+    """Send our own log events and those of libraries through one formatter; `mask` takes secrets out of every line.
 
     `auto` is console on a terminal, and below an `up` that runs on one; else JSON.
     """
@@ -36,9 +36,13 @@ def set_up(level: str = "info", form: Format = "auto") -> None:
         if console
         else structlog.processors.JSONRenderer(_text)
     )
+
+    def masked(_: Any, __: str, line: Any) -> Any:
+        return mask(line) if isinstance(line, str) else mask(line.decode()).encode()
+
     number = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
-        processors=[*shared, last] if console else [*shared, _tracebacks, _line],
+        processors=[*shared, last, masked] if console else [*shared, _tracebacks, _line, masked],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=(
             structlog.PrintLoggerFactory(sys.stderr) if console else structlog.BytesLoggerFactory(sys.stderr.buffer)
@@ -46,7 +50,7 @@ def set_up(level: str = "info", form: Format = "auto") -> None:
         cache_logger_on_first_use=True,
     )
     foreign = logging.StreamHandler(sys.stderr)
-    shown: list[structlog.typing.Processor] = [_plain, last] if console else [_plain, _tracebacks, last]
+    shown: list[Any] = [_plain, last, masked] if console else [_plain, _tracebacks, last, masked]
     foreign.setFormatter(structlog.stdlib.ProcessorFormatter(processors=shown, foreign_pre_chain=shared))
     logging.basicConfig(handlers=[foreign], level=max(number, logging.WARNING), force=True)
 

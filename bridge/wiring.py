@@ -18,6 +18,7 @@ from bridge.settings import ConfigError, Kinds, Problem, Settings, config_path
 from bridge.settings import load as load_settings
 from bridge.sinks import SINKS
 from bridge.sources import SOURCES
+from bridge.store.deadletters import DeadLetters, LetterLimit
 from bridge.store.deliveries import Deliveries
 from bridge.store.inbox import Inbox
 from bridge.store.incidents import Incidents
@@ -54,6 +55,17 @@ def keyspace(settings: Settings) -> Keyspace:
     return Keyspace(connect(redis_url(settings)), settings.redis_prefix)
 
 
+def letter_limit(settings: Settings) -> LetterLimit:
+    """Return how many requests are kept as dead letters."""
+    given = settings.general.dead_letters
+    return LetterLimit(requests=given.requests, bytes=given.bytes)
+
+
+def dead_letters(settings: Settings) -> DeadLetters:
+    """Return the dead letters."""
+    return DeadLetters(keyspace(settings), letter_limit(settings))
+
+
 def celery(settings: Settings) -> Celery:
     """Return the Celery app; its broker is the store unless another one is configured."""
     broker = settings.broker_url.get_secret_value() if settings.broker_url else redis_url(settings)
@@ -82,9 +94,10 @@ def parts(settings: Settings, app: Celery) -> Parts:
     window = settings.link_window
     return Parts(
         inbox=Inbox(keys),
-        incidents=Incidents(keys, settings.incidents.retention),
-        deliveries=Deliveries(keys),
+        incidents=Incidents(keys, settings.incidents.retention, settings.incidents.remember_for),
+        deliveries=Deliveries(keys, settings.general.dead_letters.deliveries),
         bell=CeleryBell(app),
+        mask=settings.mask,
         vitals=Vitals(keys),
         sinks=sinks(settings),
         routes=settings.routes,
@@ -102,4 +115,5 @@ def parts(settings: Settings, app: Celery) -> Parts:
 def report_errors(settings: Settings) -> None:
     """Report the bridge's own errors to Sentry, if a DSN is set."""
     if settings.sentry_dsn is not None:
-        selfreport.set_up(settings.sentry_dsn.get_secret_value(), scrubber(settings).scrub_json)
+        scrub, mask = scrubber(settings).scrub_json, settings.mask.inside
+        selfreport.set_up(settings.sentry_dsn.get_secret_value(), lambda event: scrub(mask(event)))

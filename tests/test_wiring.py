@@ -14,10 +14,12 @@ from bridge.settings import ConfigError, Settings
 from bridge.sinks import SINKS
 from bridge.sources import SOURCES
 from bridge.sources.sentry import Sentry
+from bridge.store.deadletters import LetterLimit
 
 CONFIG = """
 timezone: Asia/Seoul
-incidents: {reopen_within: 2h, retention: 3d, repeat_every: 5s}
+incidents: {reopen_within: 2h, retention: 3d, repeat_every: 5s, remember_for: 36h}
+dead_letters: {deliveries: 7, requests: 5, bytes: 2MiB}
 redis: {prefix: "team{x}:"}
 sources:
   web: {kind: sentry, client_secret: secret-one}
@@ -63,6 +65,9 @@ def test_what_the_config_says_reaches_the_pipeline(tmp_path: Path) -> None:
     assert parts.reopen_within == timedelta(hours=2)
     assert parts.repeat_every == timedelta(seconds=5)
     assert [route.to for route in parts.routes] == [("oncall",)]
+    assert parts.incidents._half == timedelta(hours=18)
+    assert parts.deliveries._letters == 7
+    assert wiring.letter_limit(settings) == LetterLimit(requests=5, bytes=2 << 20)
 
 
 def test_store_and_broker_keep_to_the_prefix(tmp_path: Path) -> None:

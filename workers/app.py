@@ -42,7 +42,7 @@ def parts() -> Parts:
 
 @signals.setup_logging.connect
 def _set_up_logging(**_: Any) -> None:
-    logs.set_up(settings.log.level, settings.log.format)
+    logs.set_up(settings.log.level, settings.log.format, settings.mask)
 
 
 @signals.worker_ready.connect

@@ -40,12 +40,13 @@ def list_(output: str) -> None:
     """List them, the oldest first."""
     settings = load.settings()
     with _store():
-        letters = DeadLetters(wiring.keyspace(settings))
+        letters = wiring.dead_letters(settings)
         found, shed = letters.all(), letters.shed
     rows = [_row(letter, settings.timezone, output) for letter in found]
     show(rows, output, "No dead letters.")
     if shed:
-        say(f"{shed} more requests could not be kept for want of room: the log has their reasons (unparseable)")
+        why = "the log has their reasons (unparseable, dead_letter_shed)"
+        say(f"{shed} more could not be kept for want of room: {why}")
 
 
 @command.command("show")
@@ -111,7 +112,7 @@ def _told(letter: Letter, done: bool, said: str) -> bool:  # noqa: FBT001 - pass
 
 def _replayer(settings: Settings) -> Replayer:
     return Replayer(
-        letters=DeadLetters(wiring.keyspace(settings)),
+        letters=wiring.dead_letters(settings),
         parts=wiring.parts(settings, wiring.celery(settings)),
         sources=wiring.sources(settings),
         scrubber=wiring.scrubber(settings),

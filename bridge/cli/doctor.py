@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable
 
 import click
+from msgspec.structs import replace
 
 from bridge import wiring
 from bridge.cli import FAILED, OK, UNREACHABLE, load
@@ -28,7 +29,8 @@ def command(ctx: click.Context, output: str) -> None:
     code = OK
     rows = []
     for name, findings in parts:
-        for finding in findings:
+        for found in findings:
+            finding = replace(found, what=settings.mask(found.what))
             code = max(code, _code(finding))
             rows.append({"part": name, "level": str(finding.level), "what": finding.what, "do": finding.do})
             if output == "table":

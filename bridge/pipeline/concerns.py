@@ -57,11 +57,12 @@ def concerns(vital: Vital) -> Iterator[Concern]:
                 summary=f"{block.reason.rstrip('.')}. What is due there waits, and is told as soon as it works again.",
             )
     if vital.letters:
+        more = f", and {vital.shed} more that there was no room for" if vital.shed else ""
         yield Concern(
             kind="dead-letters",
             severity=Severity.WARNING,
             title="alert-bridge has dead letters, which need a person",
-            summary=f"{vital.letters} of them. Run `alert-bridge dead-letters list`, then replay or drop them.",
+            summary=f"{vital.letters} of them{more}. Run `alert-bridge dead-letters list`, then replay or drop them.",
         )
     if vital.oldest is not None and vital.now - vital.oldest >= BEHIND_BY:
         yield Concern(

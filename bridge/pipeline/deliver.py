@@ -17,7 +17,7 @@ from bridge.pipeline.audience import about
 from bridge.pipeline.parts import Parts, ring
 from bridge.pipeline.steps import of_attempt
 from bridge.ports import Delivery, Receipt, Rejected, RetryAt, Sink, Unknown
-from bridge.store.deliveries import Doubt, Lease, Settled, Settlement
+from bridge.store.deliveries import Doubt, Lease, Recorded, Settled, Settlement
 
 WEB = ("http://", "https://")
 
@@ -44,6 +44,7 @@ def deliver(parts: Parts, destination: str) -> int:
 def _serve(parts: Parts, lease: Lease, now: datetime, until: float) -> None:
     with fence.fenced(until):
         settlement = _guarded(parts, lease, now)
+    settlement = msgspec.structs.replace(settlement, reason=parts.mask(settlement.reason))
     fallback = parts.fallbacks.get(lease.destination, "")
     fallback = "" if fallback == about(lease.incident) else fallback
     steps = of_attempt(lease, settlement, now)
@@ -60,6 +61,9 @@ def _serve(parts: Parts, lease: Lease, now: datetime, until: float) -> None:
         took_over=None if settled else True,
         trace_id=lease.trace,
     )
+    if settled is Recorded.SHED:
+        do = "look through `alert-bridge dead-letters list`; this one is tried again only when the incident changes"
+        log.error("dead_letter_shed", incident=lease.id, destination=lease.destination, do=do, trace_id=lease.trace)
     ring(parts, rings)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -53,6 +53,8 @@ class Parts:
     links: Links
     fallbacks: Mapping[str, str] = field(default_factory=dict)
     """Destination → the one that hears of what it refused."""
+    mask: Callable[[str], str] = str
+    """Takes the config's own secrets out of what a vendor says: some repeat what they were sent."""
     vitals: Vitals | None = None
     """How the bridge itself is; without it nobody is told."""
     listeners: Mapping[str, Listener] = field(default_factory=dict)

@@ -87,11 +87,17 @@ def _stands(name: str, record: Record, waits: Waiting | None, timezone: tzinfo) 
         return f"waits: nothing gets through there for {duration(waits.blocked_for)} more: {waits.blocked_by}"
     if waits is not None:
         return f"waits until {_clock(waits.due, timezone)}"
+    if name in record.rejected and _last(record, name) is Mark.SHED:
+        return "was refused for good; a change of the incident tries it again"
     if name in record.rejected:
         return f"needs a person: alert-bridge dead-letters show {record.incident.id}@{name}"
     receipt = record.receipts[name]
     where = f" ({receipt.link.label}, {receipt.link.url})" if receipt.link else ""
     return f"{'up to date' if receipt.told >= _newest(record.incident) else 'behind'}{where}"
+
+
+def _last(record: Record, name: str) -> Mark | None:
+    return next((step.mark for step in reversed(record.chain) if step.where == name), None)
 
 
 def _newest(incident: Incident) -> int:
@@ -144,6 +150,7 @@ _SENTENCES: Mapping[Mark, Callable[[Step, Incident], str]] = {
     Mark.RETRY: _says("attempt failed, nothing was applied"),
     Mark.UNKNOWN: _says("attempt ended without an answer, so it is looked up what it did"),
     Mark.DEAD: _says("rejected for good, now a dead letter"),
+    Mark.SHED: _says("there is no room for one more dead letter, so it is tried again only when the incident changes"),
     Mark.FALLBACK: lambda step, _: f"hears of it as the fallback of {step.text}",
     Mark.REPLAYED: _says("a person had the dead letter tried again"),
     Mark.DROPPED: _says("a person dropped the dead letter"),

@@ -11,6 +11,7 @@ from bridge.domain.words import clip
 from bridge.settings import document
 from bridge.settings.document import Document
 from bridge.settings.loader import Loader
+from bridge.settings.mask import Mask
 from bridge.settings.problems import ConfigError, Problem
 from bridge.settings.secret_files import SecretFiles, unset
 from bridge.settings.sections import Kinds, Settings
@@ -55,7 +56,9 @@ def parse(data: bytes, path: Path, kinds: Kinds, environ: Mapping[str, str]) -> 
     problems = _tidied(found, found.problems)
     if settings is None or problems:
         raise ConfigError(problems)
-    return replace(settings, warnings=tuple(_tidied(found, found.warnings)))
+    outside = (settings.redis_url, settings.broker_url, settings.sentry_dsn)
+    secrets = found.secrets | {one.get_secret_value() for one in outside if one is not None}
+    return replace(settings, warnings=tuple(_tidied(found, found.warnings)), mask=Mask(secrets))
 
 
 def _tell_unset(found: Document) -> None:

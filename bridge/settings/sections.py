@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Wi
 
 from bridge.domain.alert import Severity
 from bridge.domain.routing import Matcher, Route, Threshold, parse_matchers
+from bridge.settings.mask import Mask
 from bridge.settings.options import Duration, Options, Secret, Size, WebAddress
 from bridge.settings.problems import Problem, did_you_mean
 
@@ -87,6 +88,11 @@ class Incidents(Options):
     """How long resolved incidents are kept; at least `reopen_within`."""
     repeat_every: Duration = timedelta(seconds=10)
     """How often at the most a mere repeat edits a message."""
+    remember_for: Annotated[Duration, Field(ge=timedelta(days=1), le=timedelta(days=30))] = timedelta(days=7)
+    """For how long at least a statement that was counted is known when it comes again; 1 to 30 days.
+
+    Each takes some 50 bytes of the store for so long, and for up to half of it more.
+    """
 
     @model_validator(mode="after")
     def _kept_long_enough(self) -> Self:
@@ -117,6 +123,17 @@ class InboxLimit(Options):
     """Requests."""
     bytes: Annotated[Size, Field(ge=1 << 20)] = 256 << 20
     """In the store's memory."""
+
+
+class DeadLetters(Options):
+    """How many dead letters are kept until a person sees to them; what is beyond is counted as shed, and logged."""
+
+    deliveries: int = Field(default=10_000, ge=1)
+    """Of deliveries: one for each incident and destination that refused it; about half a kilobyte each."""
+    requests: int = Field(default=1000, ge=1)
+    """Of proven requests that could not be parsed."""
+    bytes: Annotated[Size, Field(ge=1 << 20)] = 64 << 20
+    """Of those requests together, compressed, in the store's memory."""
 
 
 class Timing(Options):
@@ -170,6 +187,7 @@ class General(Options):
     link_window: LinkWindow = LinkWindow()
     incidents: Incidents = Incidents()
     receiver: Receiver = Receiver()
+    dead_letters: DeadLetters = DeadLetters()
     timing: Timing = Timing()
     log: Log = Log()
     redis: Redis = Redis()
@@ -248,6 +266,8 @@ class Settings:
     data: Path = Path("data")
     """Where this machine's files lie: the embedded store's and the journal's; the environment's ALERT_BRIDGE_DATA."""
     warnings: tuple[Problem, ...] = ()
+    mask: Mask = field(default_factory=lambda: Mask(()))
+    """Takes the secrets of this config out of what others say."""
 
     @property
     def timezone(self) -> ZoneInfo:

@@ -44,6 +44,7 @@ class Mark(StrEnum):
     RETRY = "R"
     UNKNOWN = "U"
     DEAD = "D"
+    SHED = "S"
     FALLBACK = "B"
     REPLAYED = "Y"
     DROPPED = "X"

@@ -13,12 +13,18 @@ from bridge.store.chain import Mark, Step
 from bridge.store.deliveries import Letter, decode_letter
 from bridge.store.keyspace import Keyspace
 
-LIMIT = 1000
-"""Requests are kept while there are fewer letters; beyond it they are counted as shed, and the log has their reason."""
-BYTES_LIMIT = 64 << 20
-"""Of all requests together, compressed."""
-
 _encode = msgspec.msgpack.Encoder().encode
+
+
+class LetterLimit(msgspec.Struct, frozen=True, kw_only=True):
+    """How many requests' letters are kept; what is beyond is counted as shed, and the log has its reason."""
+
+    requests: int = 1000
+    bytes: int = 64 << 20
+    """Of all requests together, compressed."""
+
+
+LIMIT = LetterLimit()
 
 
 class Replayed(IntEnum):
@@ -34,8 +40,9 @@ class Replayed(IntEnum):
 class DeadLetters:
     """The hash `dead`: name → letter; a delivery's letter is written by the script that settles it."""
 
-    def __init__(self, keyspace: Keyspace) -> None:
+    def __init__(self, keyspace: Keyspace, limit: LetterLimit = LIMIT) -> None:
         self._keys = keyspace
+        self._limit = limit
         self._hash = keyspace.key("dead")
 
     def put(self, letter: Letter) -> bool:
@@ -47,7 +54,7 @@ class DeadLetters:
         if before is not None:
             letter = msgspec.structs.replace(letter, at=before.at, attempts=before.attempts + letter.attempts)
         packed = zlib.compress(_encode(letter))
-        return bool(self._keys.run("letter_keep", letter.name, packed, LIMIT, BYTES_LIMIT))
+        return bool(self._keys.run("letter_keep", letter.name, packed, self._limit.requests, self._limit.bytes))
 
     def all(self) -> list[Letter]:
         """Return the letters, oldest first."""
@@ -77,8 +84,8 @@ class DeadLetters:
 
     @property
     def shed(self) -> int:
-        """How many requests could not be kept, for want of room, since the store was new."""
-        return int(cast("bytes | None", self._keys.client.hget(self._keys.key("counts"), "dead_letters_shed")) or 0)
+        """How many could not be kept, for want of room, since there were none last."""
+        return int(cast("bytes | None", self._keys.client.get(self._keys.key("dead:shed"))) or 0)
 
     def __len__(self) -> int:
         return self._keys.client.hlen(self._hash)

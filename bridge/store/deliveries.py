@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import cast
 
 import msgspec
@@ -19,6 +19,8 @@ from bridge.store.keyspace import Keyspace, at, pairs
 LEASE = timedelta(seconds=30)
 """Longer than any sync may take (20 s), so that a live worker never loses its lease."""
 UNPACED = Pace(per_second=0, burst=0)
+DELIVERIES_LIMIT = 10_000
+"""Dead letters of deliveries, at the most; about half a kilobyte each."""
 SWEEP_LEASE = timedelta(milliseconds=900)
 
 
@@ -105,6 +107,16 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
 decode_letter = msgspec.msgpack.Decoder(Letter).decode
 
 
+class Recorded(IntEnum):
+    """What the store made of a settlement; false when it was too late."""
+
+    LOST = 0
+    """Another attempt took over."""
+    DONE = 1
+    SHED = 2
+    """Done, but there is no room for one more dead letter."""
+
+
 class Waiting(msgspec.Struct, frozen=True):
     """A delivery that is due, now or later."""
 
@@ -118,8 +130,9 @@ class Waiting(msgspec.Struct, frozen=True):
 class Deliveries:
     """The due index of each destination, `due:<destination>`, scored by time in ms."""
 
-    def __init__(self, keyspace: Keyspace) -> None:
+    def __init__(self, keyspace: Keyspace, letters: int = DELIVERIES_LIMIT) -> None:
         self._keys = keyspace
+        self._letters = letters
 
     def take(
         self, destination: str, limit: int, lease: timedelta = LEASE, pace: Pace = UNPACED
@@ -132,14 +145,14 @@ class Deliveries:
 
     def settle(
         self, lease: Lease, settlement: Settlement, now: datetime, steps: Sequence[Step] = (), fallback: str = ""
-    ) -> tuple[bool, list[str]]:
-        """Record what became of an attempt; returns False if the lease was lost, and the destinations to ring.
+    ) -> tuple[Recorded, list[str]]:
+        """Record what became of an attempt; returns whether the lease still held, and the destinations to ring.
 
         `steps` go into the incident's chain; `fallback` is to hear of it when this was a refusal, the first one.
         """
         old, new = lease.receipts.get(lease.destination), settlement.receipt
         relinked = new is not None and new.link != (old.link if old else None)
-        settled, rings = self._keys.run(
+        settled, rings, shed = self._keys.run(
             "settle",
             lease.id,
             lease.destination,
@@ -153,9 +166,10 @@ class Deliveries:
             int(settlement.hold.total_seconds() * 1000),
             fallback,
             " ".join(settlement.reason.split()),
+            self._letters,
             *(step.line() for step in steps),
         )
-        return bool(settled), [r.decode() for r in rings]
+        return Recorded.SHED if shed else Recorded(settled), [r.decode() for r in rings]
 
     def sweep(self, destinations: Sequence[str], lease: timedelta = SWEEP_LEASE) -> list[str]:
         """Return what a bell should be rung for: '' for the inbox, or a destination; [] if another just looked."""

@@ -13,8 +13,10 @@ from bridge.ports import Receipt
 from bridge.store.chain import Repeated, Step, chain_of, packed, repeated_of
 from bridge.store.keyspace import Keyspace
 
-SEEN_DAYS = 2
-"""Event ids are kept in a set per day, for today and the day before: a statement is counted once in 24 to 48 h."""
+REMEMBER_FOR = timedelta(days=7)
+"""For so long at least the ids of counted statements are known; some 50 bytes each."""
+SEEN_SETS = 3
+"""Sets of ids, each of half that time: the one being written, and two that make up the whole time before it."""
 
 decode_incident = msgspec.msgpack.Decoder(Incident).decode
 decode_receipt = msgspec.msgpack.Decoder(Receipt).decode
@@ -73,10 +75,13 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Incidents:
-    """The records `i:<fingerprint>` and the sets of event ids `seen:<day>`."""
+    """The records `i:<fingerprint>` and the sets of event ids `seen:<seconds>:<number>`."""
 
-    def __init__(self, keyspace: Keyspace, retention: timedelta = timedelta(days=30)) -> None:
+    def __init__(
+        self, keyspace: Keyspace, retention: timedelta = timedelta(days=30), remember_for: timedelta = REMEMBER_FOR
+    ) -> None:
         self._keys = keyspace
+        self._half = remember_for // 2
         self._retention = int(retention.total_seconds() * 1000)
 
     def load(
@@ -86,12 +91,12 @@ class Incidents:
         pipe = self._keys.client.pipeline(transaction=False)
         for fingerprint in fingerprints:
             pipe.hgetall(self._keys.key(f"i:{fingerprint}"))
-        for day in range(SEEN_DAYS):
-            pipe.smismember(self._seen(now - timedelta(days=day)), list(event_ids))
-        *hashes, today, yesterday = pipe.execute()
+        for back in range(SEEN_SETS):
+            pipe.smismember(self._seen(now - back * self._half), list(event_ids))
+        *hashes, newest, middle, oldest = pipe.execute()
         records = {f: record_of(h) for f, h in zip(fingerprints, hashes, strict=True) if h}
-        seen = {e for e, a, b in zip(event_ids, today, yesterday, strict=True) if a or b}
-        return records, seen
+        known = zip(event_ids, newest, middle, oldest, strict=True)
+        return records, {event for event, *found in known if any(found)}
 
     def commit(
         self,
@@ -109,7 +114,7 @@ class Incidents:
         bodies = [encode(item.incident) if item.incident else b"" for item in items]
         batch = {
             "seen": self._seen(now),
-            "seen_ttl": SEEN_DAYS * 86400,
+            "seen_ttl": int(SEEN_SETS * self._half.total_seconds()),
             "items": [self._packed(item) for item in items],
             "entries": [(entry.decode(), [i + 1 for i in indexes]) for entry, indexes in entries],
             "counts": list(counts.items()),
@@ -136,8 +141,9 @@ class Incidents:
         fields = cast("dict[bytes, bytes]", self._keys.client.hgetall(key))
         return record_of(fields) if fields else None
 
-    def _seen(self, day: datetime) -> str:
-        return self._keys.key(f"seen:{day:%Y%m%d}")
+    def _seen(self, at: datetime) -> str:
+        seconds = int(self._half.total_seconds())  # in the name: sets of another length hold other times
+        return self._keys.key(f"seen:{seconds}:{int(at.timestamp()) // seconds}")
 
     def _packed(self, item: Item) -> tuple[object, ...]:
         incident = item.incident

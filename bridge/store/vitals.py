@@ -28,6 +28,8 @@ class Vital(msgspec.Struct, frozen=True, kw_only=True):
     blocked: dict[str, Blocked]
     """Destinations where deliveries wait, because the last attempt said nothing gets through."""
     letters: int
+    shed: int = 0
+    """Dead letters that there was no room for, since there were none last."""
     oldest: datetime | None
     """When the oldest request in the inbox was accepted."""
 
@@ -62,16 +64,17 @@ class Vitals:
         pipe = self._keys.client.pipeline(transaction=False)
         pipe.time()
         pipe.hlen(self._keys.key("dead"))
+        pipe.get(self._keys.key("dead:shed"))
         pipe.xrange(self._keys.key("inbox"), count=1)
         for name in destinations:
             pipe.get(self._keys.key(f"probe:{name}"))
             pipe.pttl(self._keys.key(f"hold:{name}"))
             pipe.zcard(self._keys.key(f"due:{name}"))
-        (seconds, micros), letters, first, *rest = pipe.execute()
+        (seconds, micros), letters, shed, first, *rest = pipe.execute()
         now = from_epoch(seconds + micros / 1e6)
         rows = zip(destinations, rest[::3], rest[1::3], rest[2::3], strict=True)
         blocked = {name: _blocked(probe, hold, now) for name, probe, hold, due in rows if probe and due}
-        return Vital(now=now, blocked=blocked, letters=letters, oldest=_accepted(first))
+        return Vital(now=now, blocked=blocked, letters=letters, shed=int(shed or 0), oldest=_accepted(first))
 
     def said(self) -> dict[str, Said]:
         """Return what was said of each concern that is not over."""

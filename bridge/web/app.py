@@ -18,7 +18,7 @@ from starlette.routing import Mount, Route
 from bridge.enrich.scrub import Scrubber
 from bridge.pipeline.parts import Parts
 from bridge.ports import Source
-from bridge.store.deadletters import DeadLetters
+from bridge.store.deadletters import DeadLetters, LetterLimit
 from bridge.store.journal import Journal
 from bridge.store.keyspace import Keyspace, connect
 from bridge.web.api import Api
@@ -47,6 +47,7 @@ class Receiver:
     parts: Parts
     journal: Journal
     inbox_limit: InboxLimit = field(default_factory=InboxLimit)
+    letter_limit: LetterLimit = field(default_factory=LetterLimit)
     max_body: int = 1 << 20
     read_within: float = READ_WITHIN
     drain: timedelta = timedelta()
@@ -60,7 +61,7 @@ def application(receiver: Receiver) -> Starlette:
     aside = Aside(receiver.journal)
     writer = Writer(inlet, aside)
     quick = Keyspace(connect(receiver.redis_url, timeout=STORE_WITHIN), receiver.keyspace.prefix)
-    letterbox = Letterbox(DeadLetters(quick), receiver.scrubber, inlet, aside)
+    letterbox = Letterbox(DeadLetters(quick, receiver.letter_limit), receiver.scrubber, inlet, aside)
     limits = (receiver.max_body, receiver.read_within)
     hooks = Hooks(receiver.sources, receiver.scrubber, writer, letterbox.keep, *limits)
     pressure = partial(pressure_metrics, inlet, receiver.journal, writer.shed)

@@ -92,6 +92,6 @@ def _counted(counts: dict[bytes, bytes]) -> Iterator[Metric]:
             deliveries.add_metric(rest.rsplit(":", 1), int(number))
     yield changes
     yield deliveries
-    shed = CounterMetricFamily("alert_bridge_dead_letters_shed", "Requests that could be kept as no dead letter.")
+    shed = CounterMetricFamily("alert_bridge_dead_letters_shed", "Letters there was no room for.")
     shed.add_metric([], int(counts.get(b"dead_letters_shed", 0)))
     yield shed

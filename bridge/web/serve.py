@@ -8,7 +8,6 @@ from starlette.applications import Starlette
 from bridge import logs, wiring
 from bridge.pipeline.letters import Replayer
 from bridge.settings import Settings
-from bridge.store.deadletters import DeadLetters
 from bridge.store.journal import Journal
 from bridge.web.api import Api
 from bridge.web.app import Receiver, application
@@ -21,7 +20,7 @@ log = structlog.get_logger(__name__)
 def build() -> Starlette:
     """Return the receiver of the config that ALERT_BRIDGE_CONFIG names; raises ConfigError."""
     settings = wiring.load()
-    logs.set_up(settings.log.level, settings.log.format)
+    logs.set_up(settings.log.level, settings.log.format, settings.mask)
     wiring.report_errors(settings)
     Punctual.most = make_room()
     log.info("receiver_started", sources=sorted(settings.sources), destinations=sorted(settings.destinations))
@@ -33,7 +32,7 @@ def receiver(settings: Settings) -> Receiver:
     own = settings.receiver
     sources, scrubber = wiring.sources(settings), wiring.scrubber(settings)
     parts = wiring.parts(settings, wiring.celery(settings))
-    replayer = Replayer(letters=DeadLetters(wiring.keyspace(settings)), parts=parts, sources=sources, scrubber=scrubber)
+    replayer = Replayer(letters=wiring.dead_letters(settings), parts=parts, sources=sources, scrubber=scrubber)
     token = own.api_token.get_secret_value() if own.api_token else ""
     return Receiver(
         sources=sources,
@@ -43,6 +42,7 @@ def receiver(settings: Settings) -> Receiver:
         parts=parts,
         journal=Journal(settings.data / "journal", max_size=own.journal.max_size),
         inbox_limit=InboxLimit(entries=own.inbox_limit.entries, bytes=own.inbox_limit.bytes),
+        letter_limit=wiring.letter_limit(settings),
         max_body=own.max_body,
         drain=own.drain,
         api=Api(token=token, replayer=replayer, timezone=settings.timezone) if token else None,

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
 import redis
+import structlog
 
 from bridge.domain.alert import Alert, Status
 from bridge.enrich.scrub import Scrubber, ScrubOptions
+from bridge.pipeline.concerns import concerns
 from bridge.pipeline.letters import Replayer, content_of, letter_of
+from bridge.pipeline.story import story
 from bridge.ports import Ignored, Parsed, Receipt, Rejected, Request, RetryAt, Sample, Unparseable, Unverified
 from bridge.settings import Options
-from bridge.store import deadletters
 from bridge.store.chain import Mark
-from bridge.store.deadletters import DeadLetters
+from bridge.store.deadletters import DeadLetters, LetterLimit
+from bridge.store.deliveries import Deliveries
+from bridge.store.vitals import Vitals
 from tests.pipeline.desk import Board, Desk
 from tests.strategies import alert
 
@@ -270,21 +275,69 @@ def test_a_body_too_long_to_keep_can_not_be_replayed_and_says_so(desk: Desk) -> 
     assert replay(desk, name, Reader("strange"))[1].startswith("its body was too long to be kept whole")
 
 
-def test_what_there_is_no_room_for_is_counted(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deadletters, "LIMIT", 2)
-    letters = DeadLetters(desk.keys)
+def test_what_there_is_no_room_for_is_counted_until_the_others_are_seen_to(desk: Desk) -> None:
+    letters = DeadLetters(desk.keys, LetterLimit(requests=2))
     kept = [letters.put(letter_of("reader", request(str(n)), "why", SCRUBBER)) for n in range(4)]
 
     assert kept == [True, True, False, False]
     assert letters.shed == 2
+    first, second = letters.all()
+    letters.drop(first, NOW)
+    assert letters.shed == 2
+    letters.drop(second, NOW)
+    assert letters.shed == 0
+    assert desk.keys.client.hget("{ab}:counts", "dead_letters_shed") == b"2"
 
 
-def test_letters_are_bounded_in_bytes_and_dropping_makes_room(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_letters_of_deliveries_leave_room_for_those_of_requests(desk: Desk) -> None:
+    for number in range(3):
+        rejected(desk, fingerprint=f"{number:024x}")
+
+    assert DeadLetters(desk.keys, LetterLimit(requests=2)).put(letter_of("reader", request(), "why", SCRUBBER))
+
+
+def test_a_rejection_beyond_the_room_for_letters_is_counted_told_and_not_forgotten(redis_client: redis.Redis) -> None:
+    desk = Desk(redis_client, [Board("oncall")])
+    full = dataclasses.replace(desk.parts, deliveries=Deliveries(desk.keys, letters=2))
+    desk.parts = full
+    with structlog.testing.capture_logs() as lines:
+        for number in range(4):
+            rejected(desk, fingerprint=f"{number:024x}")
+    letters = DeadLetters(desk.keys)
+
+    assert (len(letters), letters.shed) == (2, 2)
+    assert [line["incident"][:24] for line in lines if line["event"] == "dead_letter_shed"] == [
+        f"{number:024x}" for number in (2, 3)
+    ]
+    shed = desk.record(f"{3:024x}")
+    assert "".join(step.mark for step in shed.chain) == "orDS"
+    assert [told.text for told in story(shed, {}, UTC)][-2:] == [
+        "there is no room for one more dead letter, so it is tried again only when the incident changes",
+        "was refused for good; a change of the incident tries it again",
+    ]
+    (concern,) = concerns(Vitals(desk.keys).read(["oncall"]))
+    assert concern.summary.startswith("2 of them, and 2 more that there was no room for.")
+
+
+def test_what_was_shed_is_tried_again_when_its_incident_changes_and_a_known_letter_needs_no_room(desk: Desk) -> None:
+    desk.parts = dataclasses.replace(desk.parts, deliveries=Deliveries(desk.keys, letters=1))
+    rejected(desk)
+    rejected(desk, fingerprint="0" * 24)
+    rejected(desk, severity="critical")
+    letter = DeadLetters(desk.keys).find(NAME)
+    assert letter is not None
+    assert (letter.attempts, DeadLetters(desk.keys).shed) == (2, 1)
+
+    desk.hear(firing(fingerprint="0" * 24, severity="critical"))
+    assert desk.boards["oncall"].created == [f"{'0' * 24}-1"]
+
+
+def test_letters_are_bounded_in_bytes_and_dropping_makes_room(desk: Desk) -> None:
     letters = DeadLetters(desk.keys)
     first = letter_of("reader", request("1"), "why", SCRUBBER)
     letters.put(first)
     size = int(desk.keys.client.get("{ab}:dead:bytes") or 0)  # type: ignore[arg-type]  # not the async client
-    monkeypatch.setattr(deadletters, "BYTES_LIMIT", size + size // 2)
+    letters = DeadLetters(desk.keys, LetterLimit(bytes=size + size // 2))
     second = letter_of("reader", request("2"), "why", SCRUBBER)
     assert not letters.put(second)
 

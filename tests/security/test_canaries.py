@@ -67,21 +67,28 @@ log: {{{{level: debug, format: json}}}}
 
 
 class Vendor:
-    """A vendor on a bad day: an error, a refused message, a refused token, a login page, and again."""
+    """A vendor on a bad day: an error, a refused message, a refused token, a login page, and again.
+
+    Whatever it says, it repeats how it was asked: path and credential.
+    """
 
     def __init__(self) -> None:
         self._calls = 0
 
-    async def answer(self, _: Request) -> Response:
+    async def answer(self, request: Request) -> Response:
         """Answer any call."""
         self._calls += 1
+        asked = f"{request.headers.get('authorization', '')}@{request.url.path}".replace(" ", "_")
+        asked += asked.rpartition("_")[2]
         match self._calls % 4:
             case 0:
                 return HTMLResponse("<html>log in</html>", 200)
             case 1:
-                return JSONResponse({"ok": False, "error": "invalid_blocks"}, 400)
+                return JSONResponse(
+                    {"ok": False, "error": f"invalid_blocks_{asked}", "errorMessages": [f"no: {asked}"]}, 400
+                )
             case 2:
-                return JSONResponse({"ok": False, "error": "invalid_auth"}, 401)
+                return JSONResponse({"ok": False, "error": "invalid_auth", "errorMessages": [f"who: {asked}"]}, 401)
         return HTMLResponse("<h1>oops</h1>", 500)
 
 

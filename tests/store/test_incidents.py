@@ -52,11 +52,20 @@ def test_what_was_committed_is_loaded_and_its_statement_is_known(incidents: Inci
     assert seen == {"e1"}
 
 
-def test_a_statement_of_yesterday_is_still_known_and_one_of_last_week_is_not(incidents: Incidents) -> None:
-    incidents.commit([item(opened())], [], {}, START)
+@pytest.mark.parametrize("remember_for", [timedelta(days=7), timedelta(hours=36)])
+@pytest.mark.parametrize("hours", range(0, 100, 9))
+def test_a_statement_is_known_for_as_long_as_is_configured_and_then_forgotten(
+    keyspace: Keyspace, remember_for: timedelta, hours: int
+) -> None:
+    incidents = Incidents(keyspace, remember_for=remember_for)
+    now = START + timedelta(hours=hours)
+    incidents.commit([item(opened())], [], {}, now)
 
-    assert incidents.load([F], ["e1"], START + timedelta(days=1))[1] == {"e1"}
-    assert incidents.load([F], ["e1"], START + timedelta(days=3))[1] == set()
+    for part in range(21):
+        assert incidents.load([F], ["e1", "e2"], now + remember_for * part / 20)[1] == {"e1"}
+    assert incidents.load([F], ["e1"], now + remember_for * 1.5)[1] == set()
+    (key,) = keyspace.client.keys("*seen:*")  # type: ignore[misc]  # not the async client
+    assert keyspace.client.ttl(key) > remember_for.total_seconds(), "the store forgets it by itself"
 
 
 def test_a_commit_on_a_stale_revision_is_refused_whole(incidents: Incidents, keyspace: Keyspace) -> None:

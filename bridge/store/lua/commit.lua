@@ -1,7 +1,7 @@
 -- Commits a batch of incidents, each by compare-and-set on its stored revision.
 -- ARGV: prefix, msgpack of what follows, then the incidents themselves, one an item ('' where none changed)
 --   (bytes beside it, not in it: cmsgpack knows no binary type)
---   {seen = name of today's set of event ids, seen_ttl = s,
+--   {seen = name of the present set of event ids, seen_ttl = s,
 --   items = {{fingerprint, number, revision read (0: none), ttl ms (0: keep),
 --             {{destination, delay ms}, …}, {event id, …}, ttl ms of the incident before, trace id,
 --             {line of the chain, …}, {how many were duplicates, the last's time ms, its trace id}}, …},

@@ -1,17 +1,17 @@
 -- Settles one attempt, if it still holds the lease it was made under.
 -- ARGV: prefix, id, destination, token, outcome, delay ms, doubt (keep | clear | set), receipt or '',
 --       '1' if the receipt's link is new, dead letter or '', ms for which the destination is left alone (0: not),
---       its fallback or '', reason, then lines of the chain
+--       its fallback or '', reason, deliveries' dead letters at the most, then lines of the chain
 --   outcome: done (up to date) | wait (not tried) | retry (not applied) | unknown | dead
--- Returns: 1 if settled, 0 if another attempt took over; then {destination to ring, …}
+-- Returns: 1 if settled, 0 if another attempt took over; {destination to ring, …}; 1 if there was no room for the letter
 local id, destination, token, outcome, delay = ARGV[2], ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
 local doubt, receipt, relinked, letter, hold = ARGV[7], ARGV[8], ARGV[9] == '1', ARGV[10], tonumber(ARGV[11])
-local fallback, reason, lines = ARGV[12], ARGV[13], {unpack(ARGV, 14)}
+local fallback, reason, most, lines = ARGV[12], ARGV[13], tonumber(ARGV[14]), {unpack(ARGV, 15)}
 local key = record(id)
 local due = prefix .. 'due:' .. destination
 local a = attempt(key, destination)
-if not a or a.token ~= token then return {0, {}} end
-local rings = {}
+if not a or a.token ~= token then return {0, {}, 0} end
+local rings, refused = {}, 0
 
 if receipt ~= '' then redis.call('HSET', key, 'r:' .. destination, receipt) end
 if relinked then  -- the others are to show where this one is
@@ -70,9 +70,17 @@ end
 local letters = prefix .. 'dead'
 if outcome == 'done' then
   redis.call('HDEL', key, 'x:' .. destination)
-  redis.call('HDEL', letters, id .. '@' .. destination)
+  forget(id .. '@' .. destination)
 elseif letter ~= '' then
-  redis.call('HSET', letters, id .. '@' .. destination, letter)
+  local name = id .. '@' .. destination
+  local others = redis.call('HLEN', letters) - tonumber(redis.call('GET', prefix .. 'dead:requests') or 0)
+  if others < most or redis.call('HEXISTS', letters, name) == 1 then
+    redis.call('HSET', letters, name, letter)
+  else  -- the incident's chain goes on saying that it was rejected, and a change of it tries it again
+    shed()
+    refused = 1
+    lines[#lines + 1] = string.format('%d|S|%s|0||||', now, destination)
+  end
   -- The first refusal hands it to the fallback, unless that one hears of it anyway, or refused it too.
   local first = redis.call('HSETNX', key, 'x:' .. destination, '1') == 1
   local known = 0
@@ -86,4 +94,4 @@ elseif letter ~= '' then
 end
 if #lines > 0 then tell(key, lines) end
 redis.call('HINCRBY', prefix .. 'counts', 'delivery:' .. destination .. ':' .. outcome, 1)
-return {1, rings}
+return {1, rings, refused}

@@ -45,6 +45,20 @@ local function ring(name)
   return redis.call('SET', prefix .. 'rung:' .. name, '1', 'NX', 'PX', 1000)
 end
 
+-- Counts a dead letter for which there is no room: for ever, and for as long as there are others to look through.
+local function shed()
+  redis.call('HINCRBY', prefix .. 'counts', 'dead_letters_shed', 1)
+  redis.call('INCR', prefix .. 'dead:shed')
+end
+
+-- Takes a dead letter away; returns true if there was one. With the last one goes the count of those shed.
+local function forget(name)
+  local letters = prefix .. 'dead'
+  if redis.call('HDEL', letters, name) == 0 then return false end
+  if redis.call('EXISTS', letters) == 0 then redis.call('DEL', prefix .. 'dead:shed') end
+  return true
+end
+
 -- Adds lines to an incident's chain of decisions (their form: bridge/store/chain.py). A line that says what the one
 -- before it of the same place said is counted there; beyond 40 the middle goes, counted in the fifth line.
 local LINES = 40
