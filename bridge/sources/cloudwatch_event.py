@@ -15,50 +15,14 @@ from bridge.sources.aws_event import Event, Statement
 from bridge.sources.cloudwatch_alarm import (
     NULL,
     Alarm,
-    Metric,
-    Seconds,
     State,
     identify,
     lenient,
     moment,
     pairs,
     read,
-    statistic,
 )
-
-
-class _EventMetric(msgspec.Struct):
-    name: str = ""
-    namespace: str = ""
-    dimensions: Any = None
-
-
-class _EventStat(msgspec.Struct):
-    metric: _EventMetric
-    period: Seconds | None = None
-    stat: str | None = None
-
-
-class _EventQuery(msgspec.Struct, rename="camel"):
-    id: str = ""
-    expression: str | None = None
-    label: str | None = None
-    metric_stat: _EventStat | None = None
-    return_data: bool = True
-
-    def metric(self) -> Metric:
-        stat = self.metric_stat or _EventStat(_EventMetric())
-        return Metric(
-            id=self.id,
-            namespace=stat.metric.namespace,
-            name=stat.metric.name,
-            statistic=statistic(stat.stat),
-            period=stat.period,
-            dimensions=pairs(stat.metric.dimensions),
-            expression=self.expression or "",
-            label=self.label or "",
-            returned=self.return_data,
-        )
+from bridge.sources.cloudwatch_query import queries
 
 
 class _ReasonChild(msgspec.Struct):
@@ -81,7 +45,7 @@ class _EventState(msgspec.Struct, rename="camel"):
 
 class _Configuration(msgspec.Struct, rename="camel"):
     description: str | None = None
-    metrics: list[_EventQuery] = []
+    metrics: Any = None
     alarm_rule: str | None = None
 
 
@@ -112,7 +76,7 @@ def from_event(message: str, partition: str) -> Alarm:
         at=moment(state.timestamp, "Message.detail.state.timestamp"),
         reason=state.reason or "",
         description=configuration.description or "",
-        metrics=tuple(query.metric() for query in configuration.metrics),
+        metrics=queries(configuration.metrics),
         rule=configuration.alarm_rule or "",
         children=tuple(child.arn for child in data.triggering_alarms),
         datapoints=tuple(data.recent_datapoints),

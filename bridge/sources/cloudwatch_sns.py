@@ -26,6 +26,7 @@ from bridge.sources.cloudwatch_alarm import (
     read,
     statistic,
 )
+from bridge.sources.cloudwatch_query import queries
 
 _COMPARISONS = {
     "GreaterThanOrEqualToThreshold": "≥",
@@ -38,41 +39,10 @@ _COMPARISONS = {
 }
 
 
-class _SnsMetric(msgspec.Struct, rename="pascal"):
+class _SnsTrigger(msgspec.Struct, rename="pascal"):
     metric_name: str = ""
     namespace: str = ""
     dimensions: Any = None
-
-
-class _SnsStat(msgspec.Struct, rename="pascal"):
-    metric: _SnsMetric
-    period: Seconds | None = None
-    stat: str | None = None
-
-
-class _SnsQuery(msgspec.Struct, rename="pascal"):
-    id: str = ""
-    expression: str | None = None
-    label: str | None = None
-    metric_stat: _SnsStat | None = None
-    return_data: bool = True
-
-    def metric(self) -> Metric:
-        stat = self.metric_stat or _SnsStat(_SnsMetric())
-        return Metric(
-            id=self.id,
-            namespace=stat.metric.namespace,
-            name=stat.metric.metric_name,
-            statistic=statistic(stat.stat),
-            period=stat.period,
-            dimensions=pairs(stat.metric.dimensions),
-            expression=self.expression or "",
-            label=self.label or "",
-            returned=self.return_data,
-        )
-
-
-class _SnsTrigger(_SnsMetric, rename="pascal"):
     statistic: str | None = None
     extended_statistic: str | None = None
     period: Seconds | None = None
@@ -80,11 +50,11 @@ class _SnsTrigger(_SnsMetric, rename="pascal"):
     datapoints_to_alarm: int | None = None
     comparison_operator: str = ""
     threshold: float | None = None
-    metrics: list[_SnsQuery] = []
+    metrics: Any = None
 
     def watched(self) -> tuple[Metric, ...]:
         if self.metrics:
-            return tuple(query.metric() for query in self.metrics)
+            return queries(self.metrics)
         if not self.metric_name:
             return ()
         only = Metric(
