@@ -1,8 +1,7 @@
-"""Reading a request's body under a size cap and a deadline."""
+"""Reading a request's body under a size cap; its deadline is the connection's own (protocol.py)."""
 
 from __future__ import annotations
 
-import asyncio
 import zlib
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import contextmanager
@@ -13,8 +12,6 @@ Receive = Callable[[], Awaitable[Message]]
 Hold = Callable[[int], None]
 """Told how many bytes a request holds by now; raises Crowded."""
 
-READ_WITHIN = 10.0
-"""Seconds a sender may take for its body: a slow one must not hold a connection open."""
 FREE = 64 << 10
 """Bytes of each body that need no room: ordinary alerts get in while large bodies are turned away."""
 
@@ -56,15 +53,11 @@ class Room:
             self._left += held
 
 
-async def read(receive: Receive, headers: dict[str, str], cap: int, hold: Hold, within: float = READ_WITHIN) -> bytes:
+async def read(receive: Receive, headers: dict[str, str], cap: int, hold: Hold) -> bytes:
     """Return the raw body, inflated if it came gzipped; raises TooLarge, Broken or Crowded."""
     if int(headers.get("content-length") or 0) > cap:
         raise TooLarge
-    try:
-        async with asyncio.timeout(within):
-            body = await _whole(receive, cap, hold)
-    except TimeoutError:
-        raise Broken(f"the body did not arrive within {within:g} s") from None
+    body = await _whole(receive, cap, hold)
     plain = _inflated(body, headers.get("content-encoding", "").strip().lower(), cap)
     if plain is not body:
         hold(len(body) + len(plain))
@@ -77,7 +70,7 @@ async def _whole(receive: Receive, cap: int, hold: Hold) -> bytes:
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise Broken("the sender hung up before its body was whole")
+            raise Broken("the sender hung up, or was too slow, before its body was whole")
         body += message.get("body", b"")
         if len(body) > cap:
             raise TooLarge

@@ -17,7 +17,7 @@ from bridge.domain.words import clip
 from bridge.enrich.scrub import Scrubber
 from bridge.pipeline.receive import receive as prove_and_parse
 from bridge.ports import Handshake, Ignored, Parsed, Request, Source, Unparseable, Unverified
-from bridge.web.body import READ_WITHIN, Broken, Crowded, Message, Receive, Room, TooLarge, read
+from bridge.web.body import Broken, Crowded, Message, Receive, Room, TooLarge, read
 from bridge.web.writer import NotStored, Writer
 
 Send = Callable[[Message], Awaitable[None]]
@@ -31,7 +31,7 @@ ASKING = 2
 """Requests that may wait on the network for their proof at a time, so that forgeries don't take all threads."""
 ASK_WITHIN = 4.0
 """Seconds the others wait for their turn before their senders are asked to come again."""
-_CLOSE = [(b"connection", b"close")]  # what is left of a body that is too long or too slow is not waited for
+_CLOSE = [(b"connection", b"close")]  # what is left of a body that is too long is not waited for
 _ALSO = {
     400: _CLOSE,
     413: _CLOSE,
@@ -54,14 +54,12 @@ class Hooks:
         writer: Writer,
         keep: Callable[[str, Request, str], Awaitable[None]],
         max_body: int,
-        read_within: float = READ_WITHIN,
     ) -> None:
         self._sources = sources
         self._scrubber = scrubber
         self._writer = writer
         self._keep = keep
         self._max_body = max_body
-        self._read_within = read_within
         self._room = Room()
         self._asking = asyncio.Semaphore(ASKING)
         self.answers: Counter[tuple[str, int]] = Counter()
@@ -88,7 +86,7 @@ class Hooks:
             return 405, {"error": "webhooks are sent with POST"}
         with self._room.guest() as hold:
             try:
-                body = await read(receive, headers, self._max_body, hold, self._read_within)
+                body = await read(receive, headers, self._max_body, hold)
             except TooLarge:
                 return 413, {"error": f"the body is larger than {self._max_body} bytes (receiver.max_body)"}
             except Crowded:
@@ -163,8 +161,8 @@ def _printable(text: str) -> str:
 
 
 def _target(scope: Message) -> tuple[str, str]:
-    path: str = scope["path"][len(scope.get("root_path", "")) :]
-    name, _, secret = path.strip("/").partition("/")
+    path: str = scope["path"]
+    name, _, secret = path.removeprefix("/hooks/").strip("/").partition("/")
     return name, secret
 
 
@@ -187,9 +185,9 @@ async def _respond(send: Send, status: int, answer: dict[str, object], trace: st
     body = json.dumps(answer, ensure_ascii=False).encode()
     headers = [
         (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
+        (b"content-length", b"%d" % len(body)),
         (b"x-trace-id", trace.encode()),
+        *_ALSO.get(status, ()),
     ]
-    headers += _ALSO.get(status, [])
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

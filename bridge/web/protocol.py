@@ -10,8 +10,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEAD_WITHIN = 5.0
 """Seconds from a request's first byte, or from the connection, to the end of its headers."""
-WHOLE_WITHIN = 15.0
-"""Seconds from there to the end of its body; the receiver answers 400 before, after `body.READ_WITHIN`."""
+WHOLE_WITHIN = 10.0
+"""Seconds from there to the end of its body."""
 HEAD_LIMIT = 32 << 10
 """Bytes of request line and headers; senders' own have about 1 KiB."""
 CONNECTIONS = 8192
@@ -110,7 +110,8 @@ class Punctual(HttpToolsProtocol):
             self._deadline = None
 
     def _late(self) -> None:
-        self._refuse(_TIMED_OUT if self._in_head and self._head_size else b"")
+        begun = self._head_size if self._in_head else not self.cycle.response_started
+        self._refuse(_TIMED_OUT if begun else b"")
 
     def _refuse(self, answer: bytes) -> None:
         if self.transport.is_closing():

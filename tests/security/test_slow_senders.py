@@ -69,6 +69,12 @@ def test_headers_that_never_end_lose_the_connection(url: str, sent: bytes) -> No
     assert said.startswith(b"HTTP/1.1 408 ") if sent else said == b""
 
 
+@pytest.mark.parametrize("sent", [b"", b'{"a":'])
+def test_a_body_that_does_not_come_is_answered_408_and_hung_up_on(url: str, sent: bytes) -> None:
+    with connected(url, b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 999\r\n\r\n" + sent) as connection:
+        assert answer(connection).startswith(b"HTTP/1.1 408 ")
+
+
 def lasts(connection: socket.socket, drop: bytes) -> float:
     """How many seconds one may go on dripping before the connection is closed; at most five."""
     began = time.monotonic()
