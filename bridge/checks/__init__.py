@@ -5,7 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, Protocol
 
+from bridge.checks.dns import Dns
 from bridge.checks.http import Http
+from bridge.checks.tcp import Tcp
+from bridge.checks.tls import Tls
 from bridge.ports import Check
 from bridge.settings import Options
 
@@ -20,4 +23,7 @@ class CheckKind(Protocol):
 
 CHECKS: dict[str, CheckKind] = {
     "http": Http,
+    "tcp": Tcp,
+    "dns": Dns,
+    "tls": Tls,
 }

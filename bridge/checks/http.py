@@ -16,7 +16,7 @@ from bridge.checks.certificate import Certificate, expiring
 from bridge.checks.exchange import BODY_LIMIT, Answer, exchange
 from bridge.checks.http_options import HttpOptions
 from bridge.checks.line import Place, Secured, connected
-from bridge.checks.looking import Glance, Notes, Wrong, looked, plain, since, span
+from bridge.checks.looking import Glance, Notes, Wrong, in_words, looked, since, within
 from bridge.checks.route import Route, shown
 from bridge.checks.status import expects, statuses_in_words
 from bridge.domain.observation import Fault, Observation
@@ -46,7 +46,6 @@ class Http:
         return await looked(self._glance, now, partial(self._look, now, trace_id), trace_id)
 
     async def _look(self, now: datetime, trace_id: str, notes: Notes) -> str:
-        began = perf_counter()
         certificates: list[Certificate] = []
         request = self._route.first({"traceparent": f"00-{trace_id}-{secrets.token_hex(8)}-01", "User-Agent": AGENT})
         answer = await self._asked(request, notes, certificates)
@@ -57,7 +56,7 @@ class Http:
             request = following
             notes.facts["Redirected to"] = notes.line(shown(request.url))
             answer = await self._asked(request, notes, certificates)
-        notes.facts["Total"] = since(began)
+        notes.facts["Total"] = since(notes.began)
         return self._judged(answer, notes, now, certificates)
 
     async def _asked(self, request: httpx.Request, notes: Notes, certificates: list[Certificate]) -> Answer:
@@ -109,9 +108,10 @@ class Http:
         return ", a redirect that is not followed" if not self._options.redirects else ", still a redirect"
 
     def _expected(self) -> str:
-        words = [f"status {statuses_in_words(self._options.expected_statuses)}", *self._conditions.expected()]
-        if self._options.expires_within:
-            words.append(f"certificate valid for {duration(self._options.expires_within)}")
-        if self._options.slower_than:
-            words.append(f"within {span(self._options.slower_than)}")
-        return plain(", ".join(words), 300)
+        lasting = self._options.expires_within
+        return in_words(
+            f"status {statuses_in_words(self._options.expected_statuses)}",
+            *self._conditions.expected(),
+            f"certificate valid for {duration(lasting)}" if lasting else "",
+            within(self._options.slower_than),
+        )

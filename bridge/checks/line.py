@@ -12,7 +12,7 @@ from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from bridge.checks import names
-from bridge.checks.certificate import Certificate, distrust, read_certificate, trust
+from bridge.checks.certificate import Certificate, distrust, moment, read_certificate, trust
 from bridge.checks.guard import Address, permit
 from bridge.checks.looking import Notes, Wrong
 from bridge.domain.observation import Fault
@@ -82,9 +82,14 @@ async def connected(place: Place, notes: Notes, secured: Secured | None = None) 
         made.writer.transport.abort()  # a close that waits for nothing the target might not do
 
 
+def host_and_port(host: str, port: int) -> str:
+    """Return a host as it is written with a port."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def written(address: Address, port: int) -> str:
     """Return address and port as in an address of the web."""
-    return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"
+    return host_and_port(str(address), port)
 
 
 async def _connected(place: Place, notes: Notes) -> tuple[Address, socket.socket]:
@@ -139,7 +144,9 @@ async def _secured(sock: socket.socket, place: Place, address: Address, secured:
         return await _handshake(sock, secured, host)
     except ssl.SSLCertVerificationError as error:
         shown = await _shown(address, place.port, host)
-        notes.facts |= {"Certificate": f"{shown.subject}, by {shown.issuer}"} if shown else {}
+        notes.facts |= (
+            {"Certificate": f"{shown.subject}, by {shown.issuer}, until {moment(shown.ends)}"} if shown else {}
+        )
         raise Wrong(Fault.TLS, distrust(error, shown, host)) from None
     except ssl.SSLError as error:
         raise Wrong(Fault.TLS, _tls_in_words(error)) from None

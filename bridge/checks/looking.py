@@ -35,6 +35,7 @@ class Notes:
     phase: str = ""
     """What it waits for, as in "no answer within 10 s while connecting"."""
     facts: dict[str, str] = field(default_factory=dict)
+    began: float = field(default_factory=perf_counter)
     ends: float = 0.0
     """When the look's time is over, by the loop's clock."""
 
@@ -63,7 +64,7 @@ async def looked(
     glance: Glance, now: datetime, look: Callable[[Notes], Awaitable[str]], trace_id: str = ""
 ) -> Observation:
     """Return what a look saw; `look` returns what came, or raises Wrong. It is ended when its time is over."""
-    notes, began = Notes(glance.secrets), perf_counter()
+    notes = Notes(glance.secrets)
     fault: Fault | None = None
     try:
         async with asyncio.timeout(glance.timeout.total_seconds()) as deadline:
@@ -73,7 +74,7 @@ async def looked(
         fault, got = wrong.fault, wrong.got
     except TimeoutError:
         fault, got = Fault.TIMEOUT, f"no answer within {span(glance.timeout)} while {notes.phase}"
-    took = timedelta(seconds=perf_counter() - began)
+    took = timedelta(seconds=perf_counter() - notes.began)
     if fault is None and glance.slower_than is not None and took > glance.slower_than:
         fault = Fault.SLOW
     return Observation(
@@ -102,6 +103,16 @@ def span(time: timedelta) -> str:
 def since(began: float) -> str:
     """Return how long ago a moment of `perf_counter` was, as people read it."""
     return span(timedelta(seconds=perf_counter() - began))
+
+
+def within(limit: timedelta | None) -> str:
+    """Return in words how fast a look has to be, "" for no limit."""
+    return f"within {span(limit)}" if limit else ""
+
+
+def in_words(*parts: str) -> str:
+    """Return what is expected in one clipped line."""
+    return plain(", ".join(filter(None, parts)), 300)
 
 
 def plain(text: str, limit: int = LINE) -> str:

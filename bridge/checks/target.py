@@ -16,7 +16,7 @@ from bridge.settings import Duration, Options, Secret
 
 Positive = Annotated[Duration, Field(gt=timedelta())]
 Port = Annotated[int, Field(ge=1, le=65535)]
-_NAME = re.compile(r"(?=.{1,253}\.?$)[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,62}\.?)+", re.ASCII)
+_NAME = re.compile(r"(?=.{1,254}$)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?", re.ASCII)
 
 
 class TargetOptions(Options):
@@ -47,7 +47,7 @@ def _name(text: str) -> str:
         name = text if text.isascii() else text.encode("idna").decode()
     except UnicodeError:
         name = ""
-    if not _NAME.fullmatch(name) or ".." in name:
+    if not _NAME.fullmatch(name):
         raise ValueError(f'"{text}" is no host: write a name such as db.example.com, or an address')
     return name.lower()
 
