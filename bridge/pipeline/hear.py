@@ -5,14 +5,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+import msgspec
 import structlog
 from redis.exceptions import RedisError
 
 from bridge import selfreport
 from bridge.domain.ping import Ping
+from bridge.domain.watchdog import split
 from bridge.pipeline.parts import Listener, Parts
+from bridge.store.inbox import Taken
 
 log = structlog.get_logger(__name__)
+
+
+def told_apart(parts: Parts, taken: Sequence[Taken]) -> list[Taken]:
+    """Return the entries with those of their alerts turned into pings that are signs of life (`Parts.watchdogs`)."""
+    return [_told_apart(parts, one) for one in taken] if parts.watchdogs else list(taken)
+
+
+def _told_apart(parts: Parts, one: Taken) -> Taken:
+    alerts, pings = split(one.alerts, parts.watchdogs, one.accepted_at)
+    for ping in pings:
+        log.info("alert_is_ping", name=ping.name, kind=str(ping.kind), trace_id=one.trace)
+    return msgspec.structs.replace(one, alerts=alerts, pings=[*one.pings, *pings]) if pings else one
 
 
 def hear(parts: Parts, pings: Sequence[Ping], now: datetime) -> None:

@@ -15,7 +15,7 @@ from bridge.domain.incident import Change, Incident
 from bridge.domain.routing import due_at
 from bridge.pipeline import steps
 from bridge.pipeline.audience import audience
-from bridge.pipeline.hear import hear
+from bridge.pipeline.hear import hear, told_apart
 from bridge.pipeline.parts import Parts, ring
 from bridge.selfreport import working_on
 from bridge.store.chain import Repeated, Step
@@ -48,7 +48,7 @@ class _Fold(msgspec.Struct):
 def ingest(parts: Parts, batch: int = BATCH) -> int:
     """Fold a batch of the inbox into incidents; returns how many requests were taken."""
     now, taken = parts.inbox.take(batch, parts.abandoned)
-    left = taken
+    left = taken = told_apart(parts, taken)
     hear(parts, [ping for one in taken for ping in one.pings], now)
     with working_on(*(alert.labels for one in taken for alert in one.alerts)):
         for _ in range(ROUNDS):

@@ -9,9 +9,11 @@ from typing import Protocol
 
 from bridge.domain.ping import Ping
 from bridge.domain.routing import Route, Threshold
+from bridge.domain.watchdog import Watchdog
 from bridge.enrich.links import Links
 from bridge.ports import Sink
 from bridge.store.deliveries import LEASE, Deliveries
+from bridge.store.heartbeats import Heartbeats
 from bridge.store.inbox import ABANDONED, Inbox
 from bridge.store.incidents import Incidents
 from bridge.store.vitals import Vitals
@@ -59,6 +61,10 @@ class Parts:
     """How the bridge itself is; without it nobody is told."""
     listeners: Mapping[str, Listener] = field(default_factory=dict)
     """Who hears the pings that come through the inbox, by what their names begin with."""
+    heartbeats: Heartbeats | None = None
+    """What is missed when it is silent; without it nothing is."""
+    watchdogs: Sequence[Watchdog] = ()
+    """Alerts that are pings."""
     reopen_within: timedelta = timedelta(hours=24)
     repeat_every: timedelta = timedelta(seconds=10)
     """How often at the most a mere repeat edits a message."""

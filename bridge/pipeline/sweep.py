@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bridge.pipeline import beats
 from bridge.pipeline.concerns import EVERY, look
 from bridge.pipeline.parts import Parts, ring
 
@@ -14,6 +15,7 @@ def sweep(parts: Parts) -> list[str]:
     """
     names = parts.deliveries.sweep(list(parts.sinks))
     ring(parts, names)
+    beats.look(parts)
     if parts.vitals is not None and parts.vitals.turn(EVERY):
         look(parts)
     return names

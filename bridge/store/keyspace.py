@@ -17,7 +17,9 @@ from bridge.domain.alert import from_epoch
 PREFIX = "{ab}:"
 """All keys of one bridge carry one hash tag, so that a Redis Cluster keeps them in one slot."""
 
-SCRIPTS = ("take_alerts", "commit", "take_due", "settle", "sweep", "letter_keep", "letter_drop", "letter_replay")
+ALONE = ("take_alerts", "beat_look", "beat_save")
+"""Scripts that have nothing to do with the due index."""
+SCRIPTS = (*ALONE, "commit", "take_due", "settle", "sweep", "letter_keep", "letter_drop", "letter_replay")
 
 
 @cache
@@ -25,7 +27,7 @@ def script_text(name: str) -> str:
     """Return a script's source; those that need the due index have `wants.lua` in front."""
     folder = files("bridge.store") / "lua"
     text = (folder / f"{name}.lua").read_text()
-    return text if name == "take_alerts" else (folder / "wants.lua").read_text() + text
+    return text if name in ALONE else (folder / "wants.lua").read_text() + text
 
 
 def options(url: str, timeout: float) -> dict[str, Any]:

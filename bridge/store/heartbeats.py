@@ -1,0 +1,101 @@
+"""Heartbeats: what is known of each, and when to look at it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import cast
+
+import msgspec
+
+from bridge.domain.alert import Alert, from_epoch
+from bridge.domain.heartbeat import Plan, Record
+from bridge.store.inbox import body_of
+from bridge.store.keyspace import Keyspace
+
+TURN = timedelta(milliseconds=900)
+AWAY = timedelta(seconds=10)
+"""Nobody looked for so long: the bridge, or its store, was away."""
+CLEAN_RUN = timedelta(minutes=15)
+"""After so long without an absence the next one is the first of its kind."""
+AT_ONCE = 200
+
+_encode = msgspec.msgpack.Encoder().encode
+_record = msgspec.msgpack.Decoder(Record).decode
+_plan = msgspec.msgpack.Decoder(Plan).decode
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """What the store holds on one heartbeat."""
+
+    plan: Plan
+    record: Record
+    revision: int
+
+
+class Look(msgspec.Struct, frozen=True):
+    """What a look found."""
+
+    now: datetime
+    resumed: datetime
+    """Since when somebody looks without an absence; long ago if that no longer matters."""
+    oldest: datetime | None
+    """When the oldest entry of the inbox was accepted."""
+    names: Sequence[str]
+    """Whose time has come."""
+
+
+class Heartbeats:
+    """The records `beat:<name>` and their index by time `beats`."""
+
+    def __init__(self, keyspace: Keyspace, plans: Sequence[Plan] = ()) -> None:
+        self._keys = keyspace
+        self.plans = {plan.name: plan for plan in plans}
+        """By the config of this process."""
+        self.settled = False
+        """Whether this process has brought its plans in."""
+
+    def load(self, names: Sequence[str]) -> dict[str, Kept]:
+        """Return what is known of each; who is not watched is left out."""
+        pipe = self._keys.client.pipeline(transaction=False)
+        for name in names:
+            pipe.hgetall(self._keys.key(f"beat:{name}"))
+        found = zip(names, pipe.execute() if names else [], strict=True)
+        return {name: Kept(_plan(h[b"p"]), _record(h[b"r"]), int(h[b"v"])) for name, h in found if h}
+
+    def save(
+        self,
+        kept: Kept,
+        deadline: datetime | None,
+        said: Sequence[Alert] = (),
+        counts: Mapping[str, int] | None = None,
+    ) -> bool:
+        """Write one, and what is said of it into the inbox; False if it is not what `kept.revision` was any more."""
+        score = f"{deadline.timestamp() * 1000:.0f}" if deadline else "+inf"
+        return self._write(kept, _encode(kept.record), score, said, counts or {})
+
+    def forget(self, kept: Kept, said: Alert | None) -> bool:
+        """Remove one that is watched no longer; False as in `save`."""
+        return self._write(kept, b"", "", [said] if said else [], {})
+
+    def look(self) -> Look | None:
+        """Return whose time has come; None if another worker has looked within the second."""
+        ms = [int(span.total_seconds() * 1000) for span in (TURN, AWAY, CLEAN_RUN)]
+        found = self._keys.run("beat_look", *ms, AT_ONCE)
+        if not found:
+            return None
+        now, resumed, oldest, names = found
+        accepted = from_epoch(oldest / 1000) if oldest else None
+        return Look(from_epoch(now / 1000), from_epoch(resumed / 1000), accepted, [name.decode() for name in names])
+
+    def names(self) -> list[str]:
+        """Return the names of all that are watched."""
+        found = cast("list[bytes]", self._keys.client.zrange(self._keys.key("beats"), 0, -1))
+        return [name.decode() for name in found]
+
+    def _write(self, kept: Kept, record: bytes, score: str, said: Sequence[Alert], counts: Mapping[str, int]) -> bool:
+        statement = body_of(said) if said else b""
+        flat = [part for name, number in counts.items() for part in (name, number)]
+        plan = _encode(kept.plan)
+        written = self._keys.run("beat_save", kept.plan.name, kept.revision, record, plan, score, statement, *flat)
+        return bool(written)

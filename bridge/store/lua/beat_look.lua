@@ -1,0 +1,25 @@
+-- Looks for heartbeats whose time has come, at most once in a period; and notices when nobody has looked for a while.
+-- ARGV: prefix, period ms, ms without a look after which the bridge was away, ms of a run after which a further absence
+--       stands for itself, how many at most
+-- Returns: {} if it is not this worker's turn, else {now ms, since when there is somebody who looks (0: long enough),
+--   when the oldest entry of the inbox was accepted (0: none), {name, …}}
+local prefix, away, clean = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
+if not redis.call('SET', prefix .. 'beat-look', '1', 'NX', 'PX', ARGV[2]) then return {} end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local key = prefix .. 'beat-watch'
+local looked, resumed, watched = unpack(redis.call('HMGET', key, 'looked', 'resumed', 'watched'))
+looked, resumed, watched = tonumber(looked or 0), tonumber(resumed or 0), tonumber(watched or 0)
+if now - looked > away then
+  if looked - resumed >= clean then watched = 0 end
+  resumed = now
+else
+  watched = watched + now - looked  -- in all runs that were too short to stand for themselves
+end
+redis.call('HSET', key, 'looked', now, 'resumed', resumed, 'watched', watched)
+if watched > 3 * clean then resumed = 0 end  -- coming and going for so long must not keep it silent for ever
+
+local first = redis.call('XRANGE', prefix .. 'inbox', '-', '+', 'COUNT', 1)
+local oldest = first[1] and tonumber(string.match(first[1][1], '^(%d+)')) or 0
+return {now, resumed, oldest, redis.call('ZRANGEBYSCORE', prefix .. 'beats', '-inf', now, 'LIMIT', 0, ARGV[5])}
