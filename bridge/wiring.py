@@ -10,8 +10,10 @@ from celery import Celery
 
 from bridge import selfreport
 from bridge.bell import CeleryBell, celery_app
+from bridge.domain.heartbeat import Plan
 from bridge.enrich.links import LINKS, LinkOptions, Links
 from bridge.enrich.scrub import Scrubber, ScrubOptions
+from bridge.pipeline import beats
 from bridge.pipeline.parts import Parts
 from bridge.ports import House, Sink, Source
 from bridge.settings import ConfigError, Kinds, Problem, Settings, config_path
@@ -20,6 +22,7 @@ from bridge.sinks import SINKS
 from bridge.sources import SOURCES
 from bridge.store.deadletters import DeadLetters, LetterLimit
 from bridge.store.deliveries import Deliveries
+from bridge.store.heartbeats import Heartbeats
 from bridge.store.inbox import Inbox
 from bridge.store.incidents import Incidents
 from bridge.store.keyspace import Keyspace, connect
@@ -88,6 +91,13 @@ def scrubber(settings: Settings) -> Scrubber:
     return Scrubber(cast("ScrubOptions", settings.scrub))
 
 
+def plans(settings: Settings) -> list[Plan]:
+    """Return when heartbeats are expected, and requests of sources that have to speak now and then."""
+    zone = settings.timezone
+    quiet = [one.liveness.plan(name, zone) for name, one in settings.sources.items()]
+    return [one.plan(name, zone) for name, one in settings.heartbeats.items()] + [one for one in quiet if one]
+
+
 def parts(settings: Settings, app: Celery) -> Parts:
     """Return what a worker works with."""
     keys = keyspace(settings)
@@ -99,6 +109,9 @@ def parts(settings: Settings, app: Celery) -> Parts:
         bell=CeleryBell(app),
         mask=settings.mask,
         vitals=Vitals(keys),
+        listeners=dict.fromkeys(beats.KINDS, beats.heed),
+        heartbeats=Heartbeats(keys, plans(settings)),
+        watchdogs=[dog for name, one in settings.heartbeats.items() if (dog := one.watchdog(name))],
         sinks=sinks(settings),
         routes=settings.routes,
         thresholds={name: one.threshold for name, one in settings.destinations.items()},

@@ -13,6 +13,7 @@ from bridge.settings import advice
 from bridge.settings.complaints import complain
 from bridge.settings.document import Document, Path
 from bridge.settings.fields import keys
+from bridge.settings.heartbeats import RESERVED, HeartbeatOptions, LivenessOptions, check
 from bridge.settings.options import Options, Secret
 from bridge.settings.problems import Problem, did_you_mean, listed
 from bridge.settings.secret_files import SecretFiles
@@ -29,7 +30,7 @@ from bridge.settings.sections import (
 )
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-SECTIONS = ("sources", "destinations", "routes", "links", "scrub")
+SECTIONS = ("sources", "destinations", "routes", "links", "scrub", "heartbeats")
 Model = TypeVar("Model", bound=Options)
 Data = dict[str, object]
 
@@ -54,6 +55,7 @@ class Loader:
         self._check_top(top)
         sources = self._sources(self._map(top, "sources", advice.NO_SOURCES))
         destinations = self._destinations(self._map(top, "destinations", advice.NO_DESTINATIONS))
+        heartbeats = self._heartbeats(top, list(sources))
         routes = self._routes(top)
         links = self._links(top)
         general = self._general(top)
@@ -70,6 +72,7 @@ class Loader:
             routes=routes or (Route(to=tuple(destinations)),),
             links=links,
             scrub=scrub,
+            heartbeats=heartbeats,
             redis_url=general.redis.url or self._redis_url(),
             sentry_dsn=general.sentry_dsn or self._secret("SENTRY_DSN"),
             data=data_path(self._environ),
@@ -121,10 +124,25 @@ class Loader:
         found = {}
         for name, entry in entries.items():
             path = ("sources", name)
+            if name == RESERVED:
+                self._unless_broken(path, f'"{RESERVED}" is what speaks of heartbeats: give it another name')
             kind, data = self._kind(entry, path, self._kinds.sources)
-            options = self._model(self._kinds.sources[kind], data, path, ("kind",)) if kind else None
+            own, rest = self._apart(LivenessOptions, data, path)
+            also = ("kind", *keys(LivenessOptions))
+            options = self._model(self._kinds.sources[kind], rest, path, also) if kind else None
             if options is not None:
-                found[name] = Configured(kind, options)
+                found[name] = Configured(kind, options, own)
+        return found
+
+    def _heartbeats(self, top: Data, sources: Sequence[str]) -> dict[str, HeartbeatOptions]:
+        found = {}
+        for name, entry in self._section(top, "heartbeats").items():
+            path = ("heartbeats", name)
+            if not isinstance(entry, dict):
+                self._unless_broken(path, "has to be a map: write key, period and grace")
+            elif self._named("heartbeats", name) and (options := self._model(HeartbeatOptions, entry, path)):
+                found[name] = options
+        check(self._found, found, sources)
         return found
 
     def _destinations(self, entries: Data) -> dict[str, Destination]:
@@ -132,7 +150,7 @@ class Loader:
         for name, entry in entries.items():
             path = ("destinations", name)
             kind, data = self._kind(entry, path, self._kinds.destinations)
-            told, rest = self._threshold(data, path)
+            told, rest = self._apart(ThresholdOptions, data, path)
             also = ("kind", *keys(ThresholdOptions))
             options = self._model(self._kinds.destinations[kind], rest, path, also) if kind else None
             if options is not None:
@@ -148,11 +166,12 @@ class Loader:
             hint = did_you_mean(fallback, known) or f" There are: {listed(known)}"
             self._unless_broken(path, f'there is no destination "{fallback}".{hint}')
 
-    def _threshold(self, data: Data, path: Path) -> tuple[ThresholdOptions, Data]:
-        own = {key: data[key] for key in keys(ThresholdOptions) if key in data}
-        options = self._model(ThresholdOptions, own, path)
+    def _apart(self, model: type[Model], data: Data, path: Path) -> tuple[Model, Data]:
+        """Return the options that every entry takes beside those of its kind, and the rest."""
+        own = {key: data[key] for key in keys(model) if key in data}
+        options = self._model(model, own, path)
         rest = {key: value for key, value in data.items() if key not in own}
-        return options or ThresholdOptions(), rest
+        return options or model(), rest
 
     def _links(self, top: Data) -> tuple[Options, ...]:
         found = []

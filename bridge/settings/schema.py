@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from bridge.settings.fields import FILE, Model, described, fields, nested, secrets
+from bridge.settings.heartbeats import HeartbeatOptions, LivenessOptions
 from bridge.settings.options import format_duration
 from bridge.settings.sections import General, Kinds, RouteOptions, ThresholdOptions
 
@@ -27,10 +28,11 @@ def schema(kinds: Kinds) -> Json:
     top = _object(General, definitions)
     top["properties"] = {key: _or_empty(option) for key, option in top["properties"].items()}
     top["properties"] |= {
-        "sources": _named(_entry("source", kinds.sources, definitions)),
+        "sources": _named(_entry("source", kinds.sources, definitions, LivenessOptions)),
         "destinations": _named(_entry("destination", kinds.destinations, definitions, ThresholdOptions)),
         "routes": {"type": ["array", "null"], "items": _object(RouteOptions, definitions)},
         "links": {"type": ["array", "null"], "items": _entry("link", kinds.links, definitions)},
+        "heartbeats": _or_nothing(_named(_object(HeartbeatOptions, definitions))),
         "scrub": {**_object(kinds.scrub, definitions), "type": ["object", "null"]},
     }
     return {
@@ -52,6 +54,11 @@ def _or_empty(option: Json) -> Json:
 def _named(entry: Json) -> Json:
     names = {"pattern": "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"}
     return {"type": "object", "minProperties": 1, "propertyNames": names, "additionalProperties": entry}
+
+
+def _or_nothing(section: Json) -> Json:
+    """Return the schema of named entries of which there may be none."""
+    return {**section, "type": ["object", "null"], "minProperties": 0}
 
 
 def _entry(room: str, known: Mapping[str, Model], definitions: Json, also: Model | None = None) -> Json:

@@ -7,15 +7,17 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from bridge.domain.alert import Severity
 from bridge.domain.routing import Matcher, Route, Threshold, parse_matchers
+from bridge.settings.heartbeats import HeartbeatOptions, LivenessOptions
 from bridge.settings.mask import Mask
 from bridge.settings.options import Duration, Options, Secret, Size, WebAddress
-from bridge.settings.problems import Problem, did_you_mean
+from bridge.settings.problems import Problem
+from bridge.settings.values import MatcherText, Positive, Timezone
 
 
 @dataclass(frozen=True)
@@ -26,18 +28,6 @@ class Kinds:
     destinations: Mapping[str, type[Options]]
     links: Mapping[str, type[Options]]
     scrub: type[Options]
-
-
-def _zone(name: object) -> ZoneInfo:
-    if isinstance(name, ZoneInfo):
-        return name
-    if not isinstance(name, str):
-        raise ValueError("has to be a name such as Asia/Seoul or UTC")  # noqa: TRY004 - pydantic collects ValueErrors
-    try:
-        return ZoneInfo(name)
-    except (ValueError, KeyError, OSError) as error:
-        hint = did_you_mean(name, available_timezones())
-        raise ValueError(f'there is no timezone "{name}".{hint or " Write one such as Asia/Seoul or UTC"}') from error
 
 
 def _redis_address(address: Secret | None) -> Secret | None:
@@ -53,21 +43,6 @@ def _broker_address(address: Secret | None) -> Secret | None:
             "is not a broker's address: write one such as redis://host:6379/0 or amqps://user:…@host/vhost"
         )
     return address
-
-
-def _matchers(text: str) -> str:
-    if not parse_matchers(text):
-        raise ValueError("there is no matcher in it: write one such as severity=critical, or leave it out")
-    return text
-
-
-Timezone = Annotated[
-    ZoneInfo,
-    BeforeValidator(_zone),
-    PlainSerializer(str, return_type=str, when_used="json"),
-    WithJsonSchema({"type": "string"}),
-]
-Positive = Annotated[Duration, Field(gt=timedelta())]
 
 
 class LinkWindow(Options):
@@ -200,7 +175,7 @@ class General(Options):
 class RouteOptions(Options):
     """One route."""
 
-    match: tuple[Annotated[str, AfterValidator(_matchers)], ...] = ()
+    match: tuple[MatcherText, ...] = ()
     """Alertmanager's matchers, all of which have to hold; none: everything matches."""
     to: tuple[str, ...]
     """Names of destinations; an empty list tells nobody."""
@@ -235,6 +210,7 @@ class Configured:
 
     kind: str
     options: Options
+    liveness: LivenessOptions = field(default_factory=LivenessOptions)
 
 
 @dataclass(frozen=True)
@@ -263,6 +239,7 @@ class Settings:
     redis_url: Secret | None
     """From the config, else from REDIS_URL; None: `up` starts its own store."""
     sentry_dsn: Secret | None
+    heartbeats: Mapping[str, HeartbeatOptions] = field(default_factory=dict)
     data: Path = Path("data")
     """Where this machine's files lie: the embedded store's and the journal's; the environment's ALERT_BRIDGE_DATA."""
     warnings: tuple[Problem, ...] = ()
