@@ -86,10 +86,8 @@ def _calm(made: Stand) -> int:
     """Take all faults out, wait until everything runs; returns how many of the vendors' no call had met."""
     unmet = len([fault for fault in made.sandbox.faults.left() if fault.kind is not Kind.LAG])
     made.sandbox.faults.clear()
-    made.vendor.turn(Mode.PASS)
-    for part in made.parts.values():
-        if part.cable is not None:
-            part.cable.turn(Mode.PASS)
+    for cable in made.cables:
+        cable.turn(Mode.PASS)
     until = time.monotonic() + 60
     while not made.ready() and time.monotonic() < until:
         time.sleep(0.2)

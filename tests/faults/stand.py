@@ -81,6 +81,8 @@ class Stand:
     vendor: Cable
     parts: dict[str, Part] = field(default_factory=dict)
     ports: list[int] = field(default_factory=list)
+    fronts: list[Cable] = field(default_factory=list)
+    """The senders' ways to the receivers."""
     sources: dict[str, Source] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
     ended: threading.Event = field(default_factory=threading.Event)
@@ -92,8 +94,13 @@ class Stand:
 
     @property
     def receivers(self) -> list[str]:
-        """Addresses of the receivers."""
-        return [f"http://127.0.0.1:{port}" for port in self.ports]
+        """Addresses of the receivers, as the senders know them."""
+        return [f"http://127.0.0.1:{front.port}" for front in self.fronts]
+
+    @property
+    def cables(self) -> list[Cable]:
+        """All ways between any two."""
+        return [self.vendor, *self.fronts, *(part.cable for part in self.parts.values() if part.cable is not None)]
 
     def named(self, kind: str) -> list[Part]:
         """Return the parts of a kind: store, receiver, worker."""
@@ -127,7 +134,7 @@ class Stand:
             return False
         with redis.Redis.from_url(self.store_url) as client:
             swept = int(client.get("{ab}:swept") or 0) / 1000  # type: ignore[arg-type]  # bytes
-        return time.time() - swept < 3 and all(_answers(url) for url in self.receivers)
+        return time.time() - swept < 3 and all(_answers(port) for port in self.ports)
 
     def stop(self) -> None:
         """End everything."""
@@ -139,9 +146,9 @@ class Stand:
                     part.process.wait(20)
 
 
-def _answers(url: str) -> bool:
+def _answers(port: int) -> bool:
     try:
-        return httpx.get(f"{url}/readyz", timeout=1).status_code == 200
+        return httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=1).status_code == 200
     except httpx.HTTPError:
         return False
 
@@ -186,6 +193,7 @@ def _prepare(made: Stand, sns: str, workers: int, receivers: int) -> None:
     shim = _skew(made.folder)
     for number in range(receivers):
         made.ports.append(free_port())
+        made.fronts.append(made.network.cable_to_port(made.ports[-1]))
         serve = [sys.executable, "-m", "bridge.cli", "serve", "--port", str(made.ports[-1])]
         _add(made, f"receiver-{number}", serve, config, {"ALERT_BRIDGE_DATA": str(made.folder / f"receiver-{number}")})
     for number in range(workers):

@@ -63,6 +63,8 @@ INSIDE = {
     "the network to the store silent": 3,
     "the network to the store slow": 4,
     "answers of the store lost": 4,
+    "the network to a receiver cut": 2,
+    "answers of a receiver lost": 4,
 }
 """What happens to the bridge's own processes, its store and its network."""
 WEIGHTS = OUTSIDE | INSIDE
@@ -331,11 +333,17 @@ class Storm:
 
     def _network(self) -> dict[str, Callable[[], bool]]:
         some, vendors = self._cable_to_store, lambda: self._stand.vendor
+
+        def front() -> Cable:
+            return self._dice.choice(self._stand.fronts)
+
         return {
             "the network to the store cut": lambda: self._bend(some(), Mode.CUT, 0.3, 2.0),
             "the network to the store silent": lambda: self._bend(some(), Mode.SILENT, 0.5, 2.5),
             "the network to the store slow": lambda: self._bend(some(), Mode.SLOW, 0.5, 3.0),
             "answers of the store lost": lambda: self._bend(some(), Mode.DEAF, 0.1, 0.5),
+            "the network to a receiver cut": lambda: self._bend(front(), Mode.CUT, 0.3, 2.0),
+            "answers of a receiver lost": lambda: self._bend(front(), Mode.DEAF, 0.1, 0.6),
             "the network to the vendors cut": lambda: self._bend(vendors(), Mode.CUT, 0.3, 1.5),
             "answers of the vendors lost": lambda: self._bend(vendors(), Mode.DEAF, 0.05, 0.3),
         }

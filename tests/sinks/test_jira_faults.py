@@ -201,6 +201,42 @@ def test_a_priority_set_by_a_sync_that_was_killed_is_still_the_bridges_own(cloud
     assert cloud.issue.fields["priority"] == "Medium"
 
 
+def test_a_priority_set_by_a_sync_that_was_killed_after_another_had_told_is_still_the_bridges_own(cloud: Bench) -> None:
+    worse = told(FIRING, WORSE)
+    receipt = cloud.jira.sync(delivery(told(FIRING)))
+    cloud.faults.add(drop("addComment"))
+    half = cloud.jira.find(delivery(worse, stopped(cloud, FIRING, WORSE, receipt=receipt).receipt))
+    assert half is not None
+    assert half.told == worse.version
+    cloud.jira.sync(delivery(worse, half))  # and killed before its receipt was kept
+    found = cloud.jira.find(delivery(worse, half))
+    receipt = cloud.jira.sync(delivery(worse, found))
+    cloud.jira.sync(delivery(told(FIRING, WORSE, alert(9, severity=Severity.WARNING)), receipt))
+    assert cloud.issue.fields["priority"] == "Medium"
+
+
+def test_a_priority_whose_answer_was_lost_is_the_bridges_own_however_often_it_is_looked_up(cloud: Bench) -> None:
+    worse = told(FIRING, WORSE)
+    receipt: Receipt | None = cloud.jira.sync(delivery(told(FIRING)))
+    cloud.jira.sync(delivery(worse, receipt))  # and killed before its receipt was kept
+    for _ in range(3):
+        receipt = cloud.jira.find(delivery(worse, receipt))  # and what comes after it fails
+    receipt = cloud.jira.sync(delivery(worse, receipt))
+    cloud.jira.sync(delivery(told(FIRING, WORSE, alert(9, severity=Severity.WARNING)), receipt))
+    assert cloud.issue.fields["priority"] == "Medium"
+
+
+def test_a_priority_that_a_person_chose_during_an_interruption_is_left_alone(cloud: Bench) -> None:
+    worse = told(FIRING, WORSE)
+    receipt: Receipt | None = cloud.jira.sync(delivery(told(FIRING)))
+    cloud.faults.add(drop("addComment"))
+    receipt = cloud.jira.find(delivery(worse, stopped(cloud, FIRING, WORSE, receipt=receipt).receipt))
+    cloud.issue.fields["priority"] = "Low"
+    receipt = cloud.jira.sync(delivery(worse, receipt))
+    cloud.jira.sync(delivery(told(FIRING, WORSE, alert(9, severity=Severity.WARNING)), receipt))
+    assert cloud.issue.fields["priority"] == "Low"
+
+
 def test_a_reopening_by_a_sync_that_was_killed_is_closed_with_the_next_resolution(cloud: Bench) -> None:
     again = alert(20)
     receipt = cloud.jira.sync(delivery(told(FIRING, RESOLVED), cloud.jira.sync(delivery(told(FIRING)))))

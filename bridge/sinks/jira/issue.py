@@ -94,6 +94,7 @@ class Update:
         untold = {entry.change for entry in self.incident.untold(receipt.told)}
         done = issue.done
         if not (done and declined(issue, self.options)):
+            self._intend_priority(issue)
             if done and self.incident.open and (not receipt.open or Change.REOPENED in untold):
                 self._move(issue, receipt, closing=False)
                 done = False
@@ -101,7 +102,7 @@ class Update:
             self._comment(issue, receipt)
             if not done and not self.incident.open and (receipt.open or Change.RESOLVED in untold):
                 self._move(issue, receipt, closing=True)
-            self._reprioritise(issue)
+            self._set_priority(issue)
         now = self.incident.version
         self._keep(version=now, told=now, open=self.incident.open and (receipt.open or not done))
 
@@ -146,12 +147,14 @@ class Update:
         return known.open or (reopened and not issue.done)
 
     def left_memo(self, issue: Issue, known: Receipt) -> tuple[str, ...]:
-        """Return the memo with the priority that an interrupted sync may have set."""
+        """Return the memo with the priority that an interrupted sync may have set, or the next one is going to."""
         changed = {entry.change for entry in self.incident.untold(known.told)} & {Change.WORSENED, Change.EASED}
-        tried = (
-            m.replace("priority=", "trying=") for m in self.priority_memo(issue) if changed and m not in known.memo
-        )
-        return (*(m for m in known.memo if not m.startswith("trying=")), *tried)
+        owned = any(m.startswith("priority=") and m != "priority=" for m in known.memo)
+        if not changed or not owned or not self._priority():
+            return known.memo
+        left = [m.partition("=")[2] for m in self.priority_memo(issue) if m not in known.memo]
+        kept = (m for m in known.memo if not m.startswith("trying="))
+        return (*kept, f"trying={(left or [self._priority()])[0]}")
 
     # --- steps -----------------------------------------------------------------------------------------------
 
@@ -193,15 +196,24 @@ class Update:
         with self._asking(doing, idempotent=False) as client:
             client.transition_issue(issue.id, transition.id, fields=fields)
 
-    def _reprioritise(self, issue: Issue) -> None:
-        """Follow the severity, as long as the priority is still the one that was set here."""
-        wanted, set_before, now = self._priority(), self._remembered("priority"), issue.fields.priority
+    def _intend_priority(self, issue: Issue) -> None:
+        """Note which priority is to be set, as long as the present one was set here; before anything is told.
+
+        From then on no receipt of a sync that stops midway lets the bridge's own priority look like a person's choice.
+        """
+        wanted, now = self._priority(), issue.fields.priority or Named()
         tried = self._remembered("trying")
-        if not wanted or not set_before or now is None or (wanted == set_before and not tried):
+        if tried and now.answers_to(tried):
+            self._remember("priority", tried)
+        known = self._remembered("priority")
+        ours = bool(known) and now.answers_to(known or "")
+        self._remember("trying", wanted if ours and wanted != known else "")
+
+    def _set_priority(self, issue: Issue) -> None:
+        """Follow the severity, if that is intended."""
+        wanted = self._remembered("trying")
+        if not wanted:
             return
-        if not now.answers_to(set_before) and not (tried and now.answers_to(tried)):
-            return
-        self._remember("trying", wanted)  # an answer that gets lost must not make it look like a person's choice
         try:
             body = {"fields": {"priority": by_id_or_name(wanted)}}
             self._send("setting the priority", "PUT", f"issue/{issue.id}", body)
