@@ -26,6 +26,7 @@ from bridge.store.heartbeats import Heartbeats
 from bridge.store.inbox import Inbox
 from bridge.store.incidents import Incidents
 from bridge.store.keyspace import Keyspace, connect
+from bridge.store.presence import Presence
 from bridge.store.vitals import Vitals
 
 NO_STORE = "there is no store: set REDIS_URL (or redis.url), or run `alert-bridge up`, which brings its own"
@@ -112,6 +113,8 @@ def parts(settings: Settings, app: Celery) -> Parts:
         listeners=dict.fromkeys(beats.KINDS, beats.heed),
         heartbeats=Heartbeats(keys, plans(settings)),
         watchdogs=[dog for name, one in settings.heartbeats.items() if (dog := one.watchdog(name))],
+        self_watch=settings.general.self_watch,
+        inbox_limit=settings.receiver.inbox_limit,
         sinks=sinks(settings),
         routes=settings.routes,
         thresholds={name: one.threshold for name, one in settings.destinations.items()},
@@ -123,6 +126,11 @@ def parts(settings: Settings, app: Celery) -> Parts:
         abandoned=settings.general.timing.abandoned,
         longest_wait=settings.general.timing.longest_wait,
     )
+
+
+def presence(settings: Settings) -> Presence:
+    """Return this process's place among the workers."""
+    return Presence(keyspace(settings))
 
 
 def report_errors(settings: Settings) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import warnings
+from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -14,10 +16,11 @@ from redis.exceptions import RedisError
 
 from bridge import logs, selfreport, wiring
 from bridge.pipeline.parts import Parts
+from bridge.pipeline.selfwatch import watch
 from bridge.pipeline.sweep import sweep
 from bridge.settings import ConfigError
 
-SWEEP_EVERY = 1.0
+EVERY = 1.0
 
 log = structlog.get_logger(__name__)
 warnings.filterwarnings("ignore", category=SecurityWarning)  # as root it warns of pickle, which we never accept
@@ -46,22 +49,39 @@ def _set_up_logging(**_: Any) -> None:
 
 
 @signals.worker_ready.connect
-def _start_sweeping(**_: Any) -> None:
-    threading.Thread(target=_sweep, name="sweep", daemon=True).start()
+def _start_looking(**_: Any) -> None:
+    for name, loop in {"sweep": _sweep, "watch": _watch}.items():
+        threading.Thread(target=loop, name=name, daemon=True).start()
     log.info("worker_ready", destinations=sorted(parts().sinks))
 
 
 @signals.worker_shutting_down.connect
-def _stop_sweeping(**_: Any) -> None:
+def _stop_looking(**_: Any) -> None:
     _stopping.set()
 
 
 def _sweep() -> None:
-    while not _stopping.wait(SWEEP_EVERY):
+    presence = wiring.presence(settings)
+
+    def sweep_and_beat() -> None:
+        sweep(parts())
+        presence.beat()
+
+    _again_and_again("sweep", sweep_and_beat)
+    with suppress(RedisError):
+        presence.leave()
+
+
+def _watch() -> None:
+    _again_and_again("watch", lambda: watch(parts()))
+
+
+def _again_and_again(loop: str, look: Callable[[], object]) -> None:
+    while not _stopping.wait(EVERY):
         try:
-            sweep(parts())
+            look()
         except RedisError as error:
-            log.warning("sweep_failed", error=str(error), do="nothing: it looks again in a second")
+            log.warning("sweep_failed", loop=loop, error=str(error), do="nothing: it looks again in a second")
         except Exception as error:  # without the sweep nothing that waits would ever be done
-            log.exception("sweep_broken", do="report it: this is a mistake in the bridge")
+            log.exception("sweep_broken", loop=loop, do="report it: this is a mistake in the bridge")
             selfreport.tell(error)

@@ -60,6 +60,15 @@ def ingest(parts: Parts, batch: int = BATCH) -> int:
     return len(taken)
 
 
+def fold(parts: Parts, alerts: Sequence[Alert], now: datetime) -> None:
+    """Fold alerts of the bridge's own into their incidents, past the inbox; to be repeated if it was interrupted."""
+    left = [Taken(b"", list(alerts), "", said_at=now)]
+    with working_on(*(alert.labels for alert in alerts)):
+        for _ in range(ROUNDS):
+            if left:
+                left = _round(parts, left, now)
+
+
 def _round(parts: Parts, taken: Sequence[Taken], now: datetime) -> list[Taken]:
     """Commit what can be committed and return what is left to do."""
     by_problem: dict[str, list[tuple[Alert, Taken]]] = {}
@@ -73,7 +82,7 @@ def _round(parts: Parts, taken: Sequence[Taken], now: datetime) -> list[Taken]:
     entries = [
         (one.entry, [index[a.fingerprint] for a in one.alerts])
         for one in taken
-        if not any(folds[a.fingerprint].left for a in one.alerts)
+        if one.entry and not any(folds[a.fingerprint].left for a in one.alerts)
     ]
     items = [_item(parts, f, fold, by_problem[f][-1][1].trace, now) for f, fold in folds.items()]
     conflicts, rings = parts.incidents.commit(items, entries, _counts(folds, taken), now)

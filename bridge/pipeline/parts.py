@@ -12,6 +12,8 @@ from bridge.domain.routing import Route, Threshold
 from bridge.domain.watchdog import Watchdog
 from bridge.enrich.links import Links
 from bridge.ports import Sink
+from bridge.settings.sections import InboxLimit
+from bridge.settings.self_watch import SelfWatch
 from bridge.store.deliveries import LEASE, Deliveries
 from bridge.store.heartbeats import Heartbeats
 from bridge.store.inbox import ABANDONED, Inbox
@@ -59,6 +61,10 @@ class Parts:
     """Takes the config's own secrets out of what a vendor says: some repeat what they were sent."""
     vitals: Vitals | None = None
     """How the bridge itself is; without it nobody is told."""
+    self_watch: SelfWatch = field(default_factory=SelfWatch)
+    """From where on its own trouble is worth an alert."""
+    inbox_limit: InboxLimit = field(default_factory=InboxLimit)
+    """Above it receivers send senders away."""
     listeners: Mapping[str, Listener] = field(default_factory=dict)
     """Who hears the pings that come through the inbox, by what their names begin with."""
     heartbeats: Heartbeats | None = None

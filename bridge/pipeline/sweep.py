@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from bridge.pipeline import beats
-from bridge.pipeline.concerns import EVERY, look
 from bridge.pipeline.parts import Parts, ring
 
 
 def sweep(parts: Parts) -> list[str]:
     """Ring for what waits, unless another worker looked within the last second; returns the names rung for.
 
-    This is the only clock of the bridge: backoff, Retry-After, `for`, repeats and lost bells all end here. Now and
-    then it looks at the bridge itself, too.
+    This is the only clock of the bridge: backoff, Retry-After, `for`, repeats and lost bells all end here.
     """
     names = parts.deliveries.sweep(list(parts.sinks))
     ring(parts, names)
     beats.look(parts)
-    if parts.vitals is not None and parts.vitals.turn(EVERY):
-        look(parts)
     return names

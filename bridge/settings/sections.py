@@ -17,6 +17,7 @@ from bridge.settings.heartbeats import HeartbeatOptions, LivenessOptions
 from bridge.settings.mask import Mask
 from bridge.settings.options import Duration, Options, Secret, Size, WebAddress
 from bridge.settings.problems import Problem
+from bridge.settings.self_watch import SelfWatch
 from bridge.settings.values import MatcherText, Positive, Timezone
 
 
@@ -164,6 +165,7 @@ class General(Options):
     receiver: Receiver = Receiver()
     dead_letters: DeadLetters = DeadLetters()
     timing: Timing = Timing()
+    self_watch: SelfWatch = SelfWatch()
     log: Log = Log()
     redis: Redis = Redis()
     broker_url: Annotated[Secret | None, AfterValidator(_broker_address)] = None

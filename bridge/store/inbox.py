@@ -37,11 +37,13 @@ class Taken(msgspec.Struct, frozen=True):
     trace: str
     """Trace id of the request itself, for log lines."""
     pings: list[Ping] = []
+    said_at: datetime | None = None
+    """Of what did not come through the inbox and has no entry: when it was said."""
 
     @property
     def accepted_at(self) -> datetime:
         """When the store took it: the first half of the entry's id."""
-        return from_epoch(int(self.entry.partition(b"-")[0]) / 1000)
+        return self.said_at or from_epoch(int(self.entry.partition(b"-")[0]) / 1000)
 
 
 def body_of(alerts: Sequence[Alert], pings: Sequence[Ping] = ()) -> bytes:

@@ -62,6 +62,8 @@ class Journal:
         """Bytes on the disk; falls when a file has gone to the store as a whole."""
         self.damaged = 0
         """Places at which something was unreadable, so far."""
+        self.adopted: list[str] = []
+        """Names of the folders that were taken over from dead receivers, so far."""
         self._segment, self._sync = segment, sync
         self._mark, self._number = new_mark(), 0
         self._folder: Path | None = None
@@ -83,6 +85,11 @@ class Journal:
             if self._lock(folder):  # else a receiver that just looks for orphans has taken it for one
                 self._folder = folder
         _sync_folder(self.root)
+
+    @property
+    def name(self) -> str:
+        """Name of its own folder; empty as long as it has none."""
+        return self._folder.name if self._folder else ""
 
     @property
     def pending(self) -> bool:
@@ -223,6 +230,7 @@ class Journal:
         return self.records - before
 
     def _take_over(self, folder: Path) -> None:
+        self.adopted.append(folder.name)
         for path in _segments(folder):
             try:
                 file = _File(path, path.stat().st_size)

@@ -19,7 +19,8 @@ PREFIX = "{ab}:"
 
 ALONE = ("take_alerts", "beat_look", "beat_save")
 """Scripts that have nothing to do with the due index."""
-SCRIPTS = (*ALONE, "commit", "take_due", "settle", "sweep", "letter_keep", "letter_drop", "letter_replay")
+_DELIVERIES = ("commit", "take_due", "settle", "sweep", "letter_keep", "letter_drop", "letter_replay")
+SCRIPTS = (*ALONE, *_DELIVERIES, "presence")
 
 
 @cache

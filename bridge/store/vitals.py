@@ -10,6 +10,8 @@ import msgspec
 
 from bridge.domain.alert import from_epoch
 from bridge.store.keyspace import Keyspace
+from bridge.store.notes import Note, notes_of
+from bridge.store.presence import Worker, workers_of
 
 
 class Blocked(msgspec.Struct, frozen=True):
@@ -32,6 +34,17 @@ class Vital(msgspec.Struct, frozen=True, kw_only=True):
     """Dead letters that there was no room for, since there were none last."""
     oldest: datetime | None
     """When the oldest request in the inbox was accepted."""
+    entries: int = 0
+    """Requests in the inbox."""
+    bytes: int = 0
+    """What they take in the store's memory; 0 where it does not tell."""
+    owed: dict[str, datetime] = {}
+    """Destination → since when it has not been told of what it should know."""
+    swept: datetime | None = None
+    """When a worker last looked for what waits."""
+    workers: tuple[Worker, ...] = ()
+    """Those of the last hour that did not say goodbye, the longest silent first."""
+    receivers: tuple[Note, ...] = ()
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -54,10 +67,10 @@ class Vitals:
         self._keys = keyspace
         self._hash = keyspace.key("concerns")
 
-    def turn(self, every: timedelta) -> bool:
-        """Return whether it is this worker's turn to look: one in all workers per period."""
+    def turn(self, every: timedelta, what: str = "looked") -> bool:
+        """Return whether it is this worker's turn at something: one in all workers per period."""
         ms = int(every.total_seconds() * 1000)
-        return bool(self._keys.client.set(self._keys.key("looked"), "1", nx=True, px=ms))
+        return bool(self._keys.client.set(self._keys.key(what), "1", nx=True, px=ms))
 
     def read(self, destinations: Sequence[str]) -> Vital:
         """Return how the bridge is now, in one round trip."""
@@ -66,15 +79,41 @@ class Vitals:
         pipe.hlen(self._keys.key("dead"))
         pipe.get(self._keys.key("dead:shed"))
         pipe.xrange(self._keys.key("inbox"), count=1)
+        pipe.xlen(self._keys.key("inbox"))
+        pipe.memory_usage(self._keys.key("inbox"))
+        pipe.get(self._keys.key("swept"))
+        pipe.hgetall(self._keys.key("workers"))
+        pipe.hgetall(self._keys.key("receivers"))
         for name in destinations:
             pipe.get(self._keys.key(f"probe:{name}"))
             pipe.pttl(self._keys.key(f"hold:{name}"))
             pipe.zcard(self._keys.key(f"due:{name}"))
-        (seconds, micros), letters, shed, first, *rest = pipe.execute()
+            pipe.zrange(self._keys.key(f"owed:{name}"), 0, 0, withscores=True)
+        found = pipe.execute(raise_on_error=False)
+        size = found.pop(5)  # MEMORY is not allowed everywhere
+        if broken := next((one for one in found if isinstance(one, Exception)), None):
+            raise broken
+        (seconds, micros), letters, shed, first, entries, swept, workers, receivers, *rest = found
         now = from_epoch(seconds + micros / 1e6)
-        rows = zip(destinations, rest[::3], rest[1::3], rest[2::3], strict=True)
-        blocked = {name: _blocked(probe, hold, now) for name, probe, hold, due in rows if probe and due}
-        return Vital(now=now, blocked=blocked, letters=letters, shed=int(shed or 0), oldest=_accepted(first))
+        rows = list(zip(destinations, rest[::4], rest[1::4], rest[2::4], rest[3::4], strict=True))
+        return Vital(
+            now=now,
+            blocked={name: _blocked(probe, hold, now) for name, probe, hold, due, _ in rows if probe and due},
+            letters=letters,
+            shed=int(shed or 0),
+            oldest=_accepted(first),
+            entries=entries,
+            bytes=size if isinstance(size, int) else 0,
+            owed={name: from_epoch(owed[0][1] / 1000) for name, _, _, _, owed in rows if owed},
+            swept=from_epoch(int(swept) / 1000) if swept else None,
+            workers=workers_of(workers),
+            receivers=notes_of(receivers),
+        )
+
+    def forget(self, receivers: Sequence[str]) -> None:
+        """Throw the notes of receivers away."""
+        if receivers:
+            self._keys.client.hdel(self._keys.key("receivers"), *receivers)
 
     def said(self) -> dict[str, Said]:
         """Return what was said of each concern that is not over."""

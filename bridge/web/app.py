@@ -32,9 +32,11 @@ from bridge.web.hooks import Hooks
 from bridge.web.inlet import STORE_WITHIN, InboxLimit, Inlet, client
 from bridge.web.letterbox import Letterbox
 from bridge.web.metrics import Gauges
+from bridge.web.notice import Notice
 from bridge.web.pressure import pressure_metrics
 from bridge.web.readiness import Readiness
 from bridge.web.watch import Watch
+from bridge.web.wellbeing import Wellbeing
 from bridge.web.writer import Writer
 
 
@@ -83,9 +85,10 @@ def application(receiver: Receiver) -> Starlette:
     letterbox = Letterbox(DeadLetters(quick, receiver.letter_limit), receiver.scrubber, inlet, aside)
     hooks = Hooks(receiver.sources, receiver.scrubber, writer, letterbox.keep, receiver.max_body)
     pressure = partial(pressure_metrics, inlet, receiver.journal, writer.shed)
-    gauges = Gauges(quick, list(receiver.parts.sinks), hooks.answers, pressure)
+    wellbeing = Wellbeing(quick, receiver.parts)
+    gauges = Gauges(quick, list(receiver.parts.sinks), hooks.answers, pressure, wellbeing.metrics)
     drain = Drain(receiver.drain)
-    watch = Watch(inlet, aside, letterbox)
+    watch = Watch(inlet, aside, letterbox, Notice(inlet, aside, writer.shed))
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -104,7 +107,7 @@ def application(receiver: Receiver) -> Starlette:
         hooks,
         routes=[
             Route("/healthz", _healthz),
-            Route("/readyz", Readiness(quick, inlet, aside, drain).answer),
+            Route("/readyz", Readiness(quick, inlet, aside, drain, wellbeing).answer),
             Route("/metrics", _metrics(gauges)),
             *api_routes(receiver.api),
         ],

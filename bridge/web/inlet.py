@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar
 
 import redis.asyncio
@@ -13,6 +14,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from bridge.domain.alert import from_epoch
 from bridge.store.keyspace import PREFIX, options
 from bridge.store.segment import Entry
 
@@ -72,11 +74,14 @@ class Inlet:
         self._ring = ring
         self.limit = limit
         self._inbox, self._rung, self._probe = f"{prefix}inbox", f"{prefix}rung:", f"{prefix}probe"
+        self._notes = f"{prefix}receivers"
         self.down = ""
         """Why the store takes nothing now; empty while it does."""
         self.entries = 0
         """In the inbox when it was last looked at, and what was written since."""
         self.bytes = 0
+        self.now: datetime | None = None
+        """The store's time at the last look; None before the first one."""
         self._was_full = False
 
     @property
@@ -114,20 +119,30 @@ class Inlet:
         pipe = self._store.pipeline(transaction=False)
         pipe.xlen(self._inbox)
         pipe.memory_usage(self._inbox)
+        pipe.time()
         if self.down:  # a full or read-only store answers questions all the same
             pipe.set(self._probe, "1", px=1000)
         try:
-            entries, size, *probed = await self._within(pipe.execute(raise_on_error=False))
+            entries, size, clock, *probed = await self._within(pipe.execute(raise_on_error=False))
         except (TimeoutError, RedisError, OSError) as error:
             self._fell(error)
             return
         self.entries = entries if isinstance(entries, int) else 0
         self.bytes = size if isinstance(size, int) else 0  # None: empty; an error: MEMORY is not allowed here
+        self.now = from_epoch(clock[0] + clock[1] / 1e6) if isinstance(clock, tuple) else None
         self._tell_fullness()
         if probed and probed[0] is True:
             self._rose()
         elif probed:
             self._fell(probed[0])
+
+    async def leave_note(self, name: str, note: bytes | None) -> None:
+        """Leave a note for the workers, or take it away; raises nothing: the next one comes soon."""
+        call = self._store.hdel(self._notes, name) if note is None else self._store.hset(self._notes, name, note)
+        try:
+            await self._within(call)
+        except (TimeoutError, RedisError, OSError) as error:
+            log.debug("note_lost", reason=_words(error))
 
     async def answers(self) -> str:
         """Return why the store does not answer, or nothing if it does."""

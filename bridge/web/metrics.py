@@ -26,9 +26,11 @@ class Gauges:
         destinations: Sequence[str],
         answers: Counter[tuple[str, int]],
         pressure: Callable[[], Iterator[Metric]],
+        wellbeing: Callable[[], Iterator[Metric]],
     ) -> None:
         self._keys = keyspace
         self._pressure = pressure
+        self._wellbeing = wellbeing
         self._destinations = destinations
         self._answers = answers
 
@@ -38,6 +40,7 @@ class Gauges:
         yield from self._pressure()
         try:
             yield from self._of_store()
+            yield from self._wellbeing()
         except RedisError as error:
             log.warning("metrics_incomplete", reason=str(error))
 

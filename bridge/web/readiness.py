@@ -1,4 +1,4 @@
-"""GET /readyz, and /readyz?full for people: the durability in force, the journal, the inbox, the sweep.
+"""GET /readyz, and /readyz?full for people: durability, journal, inbox, sweep, and the bridge itself.
 
 Anybody may ask, so errors are not shown as they are: they may hold addresses, user names and paths. The log has them.
 """
@@ -17,15 +17,18 @@ from bridge.store.keyspace import Keyspace
 from bridge.web.aside import Aside
 from bridge.web.drain import Drain
 from bridge.web.inlet import Inlet
+from bridge.web.wellbeing import Wellbeing
 
+_NOTHING: tuple[Durability, float | None, dict[str, object]] = (Durability.UNKNOWN, None, {})
 IN_THE_LOG = "the receiver's log has the reason"
 
 
 class Readiness:
     """Answers 200 while the store takes writes and the receiver is not about to end, else 503 with the reason."""
 
-    def __init__(self, keyspace: Keyspace, inlet: Inlet, aside: Aside, drain: Drain) -> None:
+    def __init__(self, keyspace: Keyspace, inlet: Inlet, aside: Aside, drain: Drain, wellbeing: Wellbeing) -> None:
         self._keys, self._inlet, self._aside, self._drain = keyspace, inlet, aside, drain
+        self._wellbeing = wellbeing
 
     async def answer(self, request: Request) -> Response:
         """Answer one request."""
@@ -45,7 +48,7 @@ class Readiness:
     async def _details(self) -> dict[str, object]:
         journal, limit = self._aside.journal, self._inlet.limit
         silent = await self._inlet.answers()
-        lasting, age = (Durability.UNKNOWN, None) if silent else await asyncio.to_thread(self._of_store)
+        lasting, age, well = _NOTHING if silent else await asyncio.to_thread(self._of_store)
         return {
             "store": {
                 "answers": not silent,
@@ -67,12 +70,13 @@ class Readiness:
                 "max_bytes": limit.bytes,
                 "full": self._inlet.full,
             },
+            "bridge": well,
         }
 
-    def _of_store(self) -> tuple[Durability, float | None]:
+    def _of_store(self) -> tuple[Durability, float | None, dict[str, object]]:
         try:
             swept = self._keys.client.get(self._keys.key("swept"))
             age = max(time.time() - int(swept) / 1000, 0.0) if isinstance(swept, bytes) else None
-            return durability(self._keys), age
+            return durability(self._keys), age, self._wellbeing.details()
         except RedisError:
-            return Durability.UNKNOWN, None
+            return _NOTHING

@@ -10,6 +10,7 @@ import structlog
 from bridge.web.aside import Aside
 from bridge.web.inlet import Inlet
 from bridge.web.letterbox import Letterbox
+from bridge.web.notice import Notice
 from bridge.web.writer import AT_ONCE, BYTES_AT_ONCE
 
 UP, DOWN = 1.0, 0.25
@@ -23,8 +24,8 @@ log = structlog.get_logger(__name__)
 class Watch:
     """Replays the journal, oldest first, whenever the store takes writes; live requests go on beside it."""
 
-    def __init__(self, inlet: Inlet, aside: Aside, letterbox: Letterbox) -> None:
-        self._inlet, self._aside, self._letterbox = inlet, aside, letterbox
+    def __init__(self, inlet: Inlet, aside: Aside, letterbox: Letterbox, notice: Notice) -> None:
+        self._inlet, self._aside, self._letterbox, self._notice = inlet, aside, letterbox, notice
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -38,6 +39,7 @@ class Watch:
             self._task.remove_done_callback(self._go_on)
             self._task.cancel()
             await asyncio.wait({self._task})
+        await self._notice.take_away()
 
     def _go_on(self, ended: asyncio.Task[None]) -> None:
         if not ended.cancelled():
@@ -53,6 +55,7 @@ class Watch:
                 if looks % ORPHANS == 0:
                     await self._aside.adopt()
                 await self._replay()
+                await self._notice.leave()
             await asyncio.sleep(DOWN if self._inlet.down else UP)
 
     async def _replay(self) -> None:

@@ -12,7 +12,7 @@ import structlog
 
 from bridge.domain.alert import Alert, Status
 from bridge.enrich.scrub import Scrubber, ScrubOptions
-from bridge.pipeline.concerns import concerns
+from bridge.pipeline.concerns import Limits, concerns
 from bridge.pipeline.letters import Replayer, content_of, letter_of
 from bridge.pipeline.story import story
 from bridge.ports import Ignored, Parsed, Receipt, Rejected, Request, RetryAt, Sample, Unparseable, Unverified
@@ -315,7 +315,7 @@ def test_a_rejection_beyond_the_room_for_letters_is_counted_told_and_not_forgott
         "there is no room for one more dead letter, so it is tried again only when the incident changes",
         "was refused for good; a change of the incident tries it again",
     ]
-    (concern,) = concerns(Vitals(desk.keys).read(["oncall"]))
+    (concern,) = concerns(Vitals(desk.keys).read(["oncall"]), Limits())
     assert concern.summary.startswith("2 of them, and 2 more that there was no room for.")
 
 

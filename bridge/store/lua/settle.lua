@@ -32,7 +32,9 @@ redis.call('HDEL', key, 'w:' .. destination)
 
 if outcome == 'done' or outcome == 'dead' then
   redis.call('HDEL', key, 'a:' .. destination)
+  redis.call('ZREM', prefix .. 'owed:' .. destination, id)
   if wanted < math.huge then
+    owe(id, destination, wanted)
     redis.call('ZADD', due, wanted, id)
     if wanted <= now and ring(destination) then rings[#rings + 1] = destination end
   else
@@ -42,6 +44,7 @@ else
   if outcome == 'wait' and a.doubt == 0 then
     redis.call('HDEL', key, 'a:' .. destination)
     delay = math.min(delay, wanted - now)
+    redis.call('ZADD', prefix .. 'owed:' .. destination, 'XX', now + math.max(delay, 0), id)
   else
     keep(key, destination, a)
   end

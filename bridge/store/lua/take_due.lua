@@ -20,6 +20,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', 0, li
   local fields = redis.call('HGETALL', key)
   if #fields == 0 then
     redis.call('ZREM', due, id)  -- closed so long ago that it was forgotten
+    redis.call('ZREM', prefix .. 'owed:' .. destination, id)
   else
     local a = attempt(key, destination)
     if not a then

@@ -26,9 +26,18 @@ local function keep(key, destination, a)
     string.format('%s:%d:%d:%d:%d', a.token, a.attempts, a.lease, a.began, a.doubt))
 end
 
+-- `owed:<destination>` says since when each incident should have been told there: unlike the due index it is not moved
+-- by attempts that fail. What a canary is about is no incident, so nobody is owed it.
+local function owe(id, destination, at)
+  if string.sub(id, 1, 7) ~= 'canary.' then
+    redis.call('ZADD', prefix .. 'owed:' .. destination, 'LT', math.max(at, now), id)
+  end
+end
+
 -- Notes that a destination is to hear of an incident at a time; while an attempt is not settled it waits for that,
 -- also past the end of its lease: as long as nobody took over, its holder may still settle it.
 local function want(key, id, destination, at)
+  owe(id, destination, at)
   local a = attempt(key, destination)
   if a and a.lease > 0 then
     local known = tonumber(redis.call('HGET', key, 'w:' .. destination) or 'inf')

@@ -1,0 +1,76 @@
+"""How the bridge itself is, for /metrics and /readyz?full: it needs no worker, which may be what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from bridge.pipeline.concerns import Concern
+from bridge.pipeline.parts import Parts
+from bridge.pipeline.selfwatch import standing
+from bridge.store.keyspace import Keyspace
+from bridge.store.vitals import Vital, Vitals
+
+
+class Wellbeing:
+    """Reads the bridge's vital signs; every use is one round trip to the store, and raises RedisError."""
+
+    def __init__(self, keyspace: Keyspace, parts: Parts) -> None:
+        self._vitals, self._parts = Vitals(keyspace), parts
+
+    def _read(self) -> tuple[Vital, dict[str, Concern]]:
+        vital = self._vitals.read(list(self._parts.sinks))
+        return vital, standing(self._parts, vital)
+
+    def details(self) -> dict[str, object]:
+        """Return what /readyz?full says; no vendor's words and no host names, for anybody may ask."""
+        vital, found = self._read()
+        silent = self._parts.self_watch.worker_silent_for
+        return {
+            "concerns": [{"name": c.name, "severity": str(c.severity), "title": c.title} for c in found.values()],
+            "workers": {
+                "alive": sum(vital.now - worker.beat < silent for worker in vital.workers),
+                "silent": sum(vital.now - worker.beat >= silent for worker in vital.workers),
+            },
+            "inbox_age_seconds": _age(vital, vital.oldest),
+            "oldest_undelivered_seconds": {name: _age(vital, vital.owed.get(name)) for name in self._parts.sinks},
+            "blocked": sorted(vital.blocked),
+            "dead_letters": vital.letters,
+        }
+
+    def metrics(self) -> Iterator[Metric]:
+        """Yield the same for Prometheus."""
+        vital, found = self._read()
+        silent = self._parts.self_watch.worker_silent_for
+        alive = sum(vital.now - worker.beat < silent for worker in vital.workers)
+        yield GaugeMetricFamily("alert_bridge_workers", "Workers that live.", value=alive)
+        yield GaugeMetricFamily(
+            "alert_bridge_inbox_age_seconds",
+            "Since the oldest request in the inbox was accepted; 0 when there is none.",
+            value=_age(vital, vital.oldest),
+        )
+        late = GaugeMetricFamily(
+            "alert_bridge_oldest_undelivered_seconds",
+            "For how long a destination has not been told of what it should know; 0 when it is up to date.",
+            labels=["destination"],
+        )
+        blocked = GaugeMetricFamily(
+            "alert_bridge_blocked", "Whether nothing gets through to a destination.", labels=["destination"]
+        )
+        for name in self._parts.sinks:
+            late.add_metric([name], _age(vital, vital.owed.get(name)))
+            blocked.add_metric([name], name in vital.blocked)
+        yield late
+        yield blocked
+        standing_now = GaugeMetricFamily(
+            "alert_bridge_concern", "What keeps the bridge from its work.", labels=["concern", "destination"]
+        )
+        for concern in found.values():
+            standing_now.add_metric([concern.kind, concern.destination], 1)
+        yield standing_now
+
+
+def _age(vital: Vital, since: datetime | None) -> float:
+    return max((vital.now - since).total_seconds(), 0.0) if since else 0.0
