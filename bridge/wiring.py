@@ -10,16 +10,20 @@ from celery import Celery
 
 from bridge import selfreport
 from bridge.bell import CeleryBell, celery_app
+from bridge.checks import CHECKS
 from bridge.domain.heartbeat import Plan
 from bridge.enrich.links import LINKS, LinkOptions, Links
 from bridge.enrich.scrub import Scrubber, ScrubOptions
 from bridge.pipeline import beats
+from bridge.pipeline.checkups import Watched
 from bridge.pipeline.parts import Parts
+from bridge.pipeline.rounds import Rounds
 from bridge.ports import House, Sink, Source
 from bridge.settings import ConfigError, Kinds, Problem, Settings, config_path
 from bridge.settings import load as load_settings
 from bridge.sinks import SINKS
 from bridge.sources import SOURCES
+from bridge.store.checks import Checks
 from bridge.store.deadletters import DeadLetters, LetterLimit
 from bridge.store.deliveries import Deliveries
 from bridge.store.heartbeats import Heartbeats
@@ -39,6 +43,7 @@ def kinds() -> Kinds:
         destinations={kind: sink.Options for kind, sink in SINKS.items()},
         links=LINKS,
         scrub=ScrubOptions,
+        checks={kind: check.Options for kind, check in CHECKS.items()},
     )
 
 
@@ -131,6 +136,20 @@ def parts(settings: Settings, app: Celery) -> Parts:
 def presence(settings: Settings) -> Presence:
     """Return this process's place among the workers."""
     return Presence(keyspace(settings))
+
+
+def checks(settings: Settings) -> dict[str, Watched]:
+    """Return the checks by name."""
+    return {
+        name: Watched(name=name, check=CHECKS[one.kind](name, one.options, one.plan.within), plan=one.plan)
+        for name, one in settings.checks.items()
+    }
+
+
+def rounds(settings: Settings, app: Celery) -> Rounds:
+    """Return what runs a worker's checks."""
+    store = Checks(keyspace(settings))
+    return Rounds(store, checks(settings).values(), scrubber(settings), CeleryBell(app))
 
 
 def report_errors(settings: Settings) -> None:

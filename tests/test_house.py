@@ -25,6 +25,7 @@ LONGEST_FILE = 260
 EDGES = {
     *("bridge/pipeline/deliver.py", "bridge/pipeline/ingest.py", "bridge/pipeline/hear.py"),
     *("workers/app.py", "bridge/cli/__init__.py", "bridge/web/app.py", "bridge/web/hooks.py"),
+    "bridge/pipeline/checkups.py",
 }
 """Where a process meets what it can't foresee; only here may everything be caught."""
 MACHINE_PATH = re.compile(r"(?<![\w.-])/(?:root|work|home/[a-z]\w*|Users/\w+)/")

@@ -27,6 +27,7 @@ warnings.filterwarnings("ignore", category=SecurityWarning)  # as root it warns 
 try:
     settings = wiring.load()
     app: Celery = wiring.celery(settings)
+    rounds = wiring.rounds(settings, app)
 except ConfigError as error:
     raise SystemExit(f"the config has mistakes:\n{error}") from error
 app.conf.update(worker_pool="threads", worker_concurrency=8, imports=["workers.tasks"])
@@ -50,14 +51,15 @@ def _set_up_logging(**_: Any) -> None:
 
 @signals.worker_ready.connect
 def _start_looking(**_: Any) -> None:
-    for name, loop in {"sweep": _sweep, "watch": _watch}.items():
+    for name, loop in {"sweep": _sweep, "watch": _watch, "checks": _check}.items():
         threading.Thread(target=loop, name=name, daemon=True).start()
-    log.info("worker_ready", destinations=sorted(parts().sinks))
+    log.info("worker_ready", destinations=sorted(parts().sinks), checks=len(settings.checks) or None)
 
 
 @signals.worker_shutting_down.connect
 def _stop_looking(**_: Any) -> None:
     _stopping.set()
+    rounds.stop()
 
 
 def _sweep() -> None:
@@ -85,3 +87,15 @@ def _again_and_again(loop: str, look: Callable[[], object]) -> None:
         except Exception as error:  # without the sweep nothing that waits would ever be done
             log.exception("sweep_broken", loop=loop, do="report it: this is a mistake in the bridge")
             selfreport.tell(error)
+
+
+def _check() -> None:
+    while not _stopping.is_set():
+        try:
+            rounds.run()
+        except Exception as error:  # else nothing would be checked any more, and nobody told
+            log.exception("checks_broken", do="report it: this is a mistake in the bridge")
+            selfreport.tell(error)
+            _stopping.wait(EVERY)
+        else:
+            return

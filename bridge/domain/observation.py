@@ -11,6 +11,8 @@ import msgspec
 class Fault(StrEnum):
     """Where a run of a check failed first, in the order in which a request meets them."""
 
+    BROKEN = "broken"
+    """The bridge fell over it: a mistake in the bridge."""
     REFUSED = "refused"
     """The bridge itself may not go there: a private address, the metadata address."""
     DNS = "dns"

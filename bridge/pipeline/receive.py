@@ -37,7 +37,11 @@ def understand(source: Source, scrubber: Scrubber, request: Request) -> Parsed:
 def _prepared(alert: Alert, scrubber: Scrubber, request: Request) -> Alert:
     if alert.at > request.received_at:
         alert = msgspec.structs.replace(alert, at=request.received_at)
-    alert = traced(alert)
+    return cleaned(traced(alert), scrubber)
+
+
+def cleaned(alert: Alert, scrubber: Scrubber) -> Alert:
+    """Return an alert as it may be stored: scrubbed, and without what may be half a secret where it came cut."""
     return _untorn(alert, scrubber.scrub(alert))
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import timedelta
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from bridge.settings.document import Document, Path
 from bridge.settings.fields import FILE, Model, keys, model_at, secrets
+from bridge.settings.options import format_duration
 from bridge.settings.problems import did_you_mean, listed
 
 _SHAPES = {
@@ -27,6 +29,7 @@ _SHAPES = {
     "float_type": "has to be a number",
     "float_parsing": "has to be a number",
 }
+_SPAN = re.compile(r"datetime\.timedelta\(([^()]*)\)")
 _NUMBERS = {"int_type", "int_parsing", "int_from_float", "bool_type", "bool_parsing", "float_type", "float_parsing"}
 
 
@@ -120,4 +123,10 @@ def _shape(detail: ErrorDetails) -> str:
     if kind == "string_pattern_mismatch":
         return f"does not have the right form, which is {context.get('pattern')}"
     said = re.sub(r"^(Input|Value|String|List|Tuple) should ", "has to ", detail["msg"])
-    return said.replace("timedelta", "duration")
+    return _SPAN.sub(_span, said).replace("timedelta", "duration")
+
+
+def _span(found: re.Match[str]) -> str:
+    """Return a limit that pydantic shows as Python writes it, `datetime.timedelta(seconds=1)`, as an operator would."""
+    parts = (part.partition("=") for part in found[1].split(",") if "=" in part)
+    return format_duration(timedelta(**{name.strip(): float(value) for name, _, value in parts}))

@@ -21,8 +21,6 @@ from bridge.settings.problems import did_you_mean, listed
 from bridge.settings.values import MatcherText, Timezone
 
 HEARTBEAT, SOURCE = "heartbeat:", "source:"
-RESERVED = "heartbeats"
-"""The source of what is said of heartbeats: no source may have its name."""
 _KEY = re.compile(r"[A-Za-z0-9_.~-]{16,128}")
 _ALIASES = {
     "@hourly": "0 * * * *",

@@ -10,10 +10,11 @@ from pydantic import ValidationError
 
 from bridge.domain.routing import Route
 from bridge.settings import advice
+from bridge.settings.checks import DEFAULT_KIND, PlannedCheck, PlanOptions
 from bridge.settings.complaints import complain
 from bridge.settings.document import Document, Path
 from bridge.settings.fields import keys
-from bridge.settings.heartbeats import RESERVED, HeartbeatOptions, LivenessOptions, check
+from bridge.settings.heartbeats import HeartbeatOptions, LivenessOptions, check
 from bridge.settings.options import Options, Secret
 from bridge.settings.problems import Problem, did_you_mean, listed
 from bridge.settings.secret_files import SecretFiles
@@ -30,7 +31,9 @@ from bridge.settings.sections import (
 )
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-SECTIONS = ("sources", "destinations", "routes", "links", "scrub", "heartbeats")
+SECTIONS = ("sources", "destinations", "routes", "links", "scrub", "heartbeats", "checks")
+RESERVED = {"checks": "the bridge's own checks", "heartbeats": "heartbeats"}
+"""Names that alerts of the bridge's own making have as their source."""
 Model = TypeVar("Model", bound=Options)
 Data = dict[str, object]
 
@@ -58,6 +61,7 @@ class Loader:
         heartbeats = self._heartbeats(top, list(sources))
         routes = self._routes(top)
         links = self._links(top)
+        checks = self._checks(self._section(top, "checks"))
         general = self._general(top)
         scrub = self._model(self._kinds.scrub, self._section(top, "scrub"), ("scrub",))
         if general is None or scrub is None:
@@ -71,6 +75,7 @@ class Loader:
             destinations=destinations,
             routes=routes or (Route(to=tuple(destinations)),),
             links=links,
+            checks=checks,
             scrub=scrub,
             heartbeats=heartbeats,
             redis_url=general.redis.url or self._redis_url(),
@@ -124,8 +129,8 @@ class Loader:
         found = {}
         for name, entry in entries.items():
             path = ("sources", name)
-            if name == RESERVED:
-                self._unless_broken(path, f'"{RESERVED}" is what speaks of heartbeats: give it another name')
+            if name in RESERVED:
+                self._unless_broken(path, f'"{name}" is what speaks of {RESERVED[name]}: give it another name')
             kind, data = self._kind(entry, path, self._kinds.sources)
             own, rest = self._apart(LivenessOptions, data, path)
             also = ("kind", *keys(LivenessOptions))
@@ -172,6 +177,21 @@ class Loader:
         options = self._model(model, own, path)
         rest = {key: value for key, value in data.items() if key not in own}
         return options or model(), rest
+
+    def _checks(self, entries: Data) -> dict[str, PlannedCheck]:
+        found = {}
+        for name, entry in entries.items():
+            path = ("checks", name)
+            if not self._named("checks", name):
+                continue
+            entry = {"kind": DEFAULT_KIND, **entry} if isinstance(entry, dict) else entry
+            kind, data = self._kind(entry, path, self._kinds.checks)
+            plan, rest = self._apart(PlanOptions, data, path)
+            also = ("kind", *keys(PlanOptions))
+            options = self._model(self._kinds.checks[kind], rest, path, also) if kind else None
+            if options is not None:
+                found[name] = PlannedCheck(kind, options, plan)
+        return found
 
     def _links(self, top: Data) -> tuple[Options, ...]:
         found = []

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from bridge.settings.checks import DEFAULT_KIND, PlanOptions
 from bridge.settings.fields import FILE, Model, described, fields, nested, secrets
 from bridge.settings.heartbeats import HeartbeatOptions, LivenessOptions
 from bridge.settings.options import format_duration
@@ -34,6 +35,7 @@ def schema(kinds: Kinds) -> Json:
         "links": {"type": ["array", "null"], "items": _entry("link", kinds.links, definitions)},
         "heartbeats": _or_nothing(_named(_object(HeartbeatOptions, definitions))),
         "scrub": {**_object(kinds.scrub, definitions), "type": ["object", "null"]},
+        "checks": _or_nothing(_named(_entry("check", kinds.checks, definitions, PlanOptions, DEFAULT_KIND))),
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -61,16 +63,20 @@ def _or_nothing(section: Json) -> Json:
     return {**section, "type": ["object", "null"], "minProperties": 0}
 
 
-def _entry(room: str, known: Mapping[str, Model], definitions: Json, also: Model | None = None) -> Json:
-    """Return the schema of an entry whose options depend on its kind."""
+def _entry(
+    room: str, known: Mapping[str, Model], definitions: Json, also: Model | None = None, default: str = ""
+) -> Json:
+    """Return the schema of an entry whose options depend on its kind; the default one need not be written."""
     chosen = []
     for kind, model in known.items():
         name = f"{room}.{kind}"
         definitions[name] = _with_kind(kind, _object(model, definitions), _object(also, definitions) if also else None)
-        here = {"properties": {"kind": {"const": kind}}, "required": ["kind"]}
+        here = {"properties": {"kind": {"const": kind}}} | ({} if kind == default else {"required": ["kind"]})
         chosen.append({"if": here, "then": {"$ref": f"#/$defs/{name}"}})
     one_of = {"enum": list(known), "description": f"What kind of {room} this is."}
-    return {"type": "object", "required": ["kind"], "properties": {"kind": one_of}, "allOf": chosen}
+    needed = {"default": default} if default else {}
+    required = [] if default else ["kind"]
+    return {"type": "object", "required": required, "properties": {"kind": one_of | needed}, "allOf": chosen}
 
 
 def _with_kind(kind: str, own: Json, also: Json | None) -> Json:

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from bridge.domain.alert import Severity
 from bridge.domain.routing import Matcher, Route, Threshold, parse_matchers
+from bridge.settings.checks import PlannedCheck
 from bridge.settings.heartbeats import HeartbeatOptions, LivenessOptions
 from bridge.settings.mask import Mask
 from bridge.settings.options import Duration, Options, Secret, Size, WebAddress
@@ -29,6 +30,7 @@ class Kinds:
     destinations: Mapping[str, type[Options]]
     links: Mapping[str, type[Options]]
     scrub: type[Options]
+    checks: Mapping[str, type[Options]] = field(default_factory=dict)
 
 
 def _redis_address(address: Secret | None) -> Secret | None:
@@ -242,6 +244,8 @@ class Settings:
     """From the config, else from REDIS_URL; None: `up` starts its own store."""
     sentry_dsn: Secret | None
     heartbeats: Mapping[str, HeartbeatOptions] = field(default_factory=dict)
+    checks: Mapping[str, PlannedCheck] = field(default_factory=dict)
+    """Targets that the bridge itself looks at; none in most configs."""
     data: Path = Path("data")
     """Where this machine's files lie: the embedded store's and the journal's; the environment's ALERT_BRIDGE_DATA."""
     warnings: tuple[Problem, ...] = ()

@@ -20,15 +20,16 @@ PREFIX = "{ab}:"
 ALONE = ("take_alerts", "beat_look", "beat_save")
 """Scripts that have nothing to do with the due index."""
 _DELIVERIES = ("commit", "take_due", "settle", "sweep", "letter_keep", "letter_drop", "letter_replay")
-SCRIPTS = (*ALONE, *_DELIVERIES, "presence")
+_CHECKS = ("checks_enroll", "checks_due", "checks_take", "checks_settle", "checks_retire")
+SCRIPTS = (*ALONE, *_DELIVERIES, *_CHECKS, "presence")
 
 
 @cache
 def script_text(name: str) -> str:
-    """Return a script's source; those that need the due index have `wants.lua` in front."""
+    """Return a script's source, with what it shares with others in front: `wants.lua`, and of checks `slots.lua`."""
+    shared = () if name in ALONE else ("wants", "slots") if name in _CHECKS else ("wants",)
     folder = files("bridge.store") / "lua"
-    text = (folder / f"{name}.lua").read_text()
-    return text if name in ALONE else (folder / "wants.lua").read_text() + text
+    return "".join((folder / f"{part}.lua").read_text() for part in (*shared, name))
 
 
 def options(url: str, timeout: float) -> dict[str, Any]:

@@ -181,7 +181,7 @@ def _seen(incident: Incident, timezone: tzinfo) -> list[tuple[str, str]]:
 
 
 def _facts(incident: Incident) -> Block | None:
-    fields = _pairs(list(incident.facts.items())[:FACTS], 200)
+    fields = _pairs(incident.facts.items(), 200)[:FACTS]
     return {"type": "section", "fields": fields} if fields else None
 
 

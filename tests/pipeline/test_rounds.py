@@ -1,0 +1,110 @@
+"""Rounds: every check in its time, by one worker at a time, whatever happens to the others."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+
+import pytest
+import redis
+
+from bridge.domain.alert import Status
+from bridge.domain.observation import Fault
+from bridge.store.checks import Checks
+from bridge.store.inbox import Inbox
+from bridge.store.keyspace import Keyspace
+from tests.e2e.bridge_processes import until
+from tests.pipeline.watch import SECOND, Obedient, Rung, going, rounds, watched
+
+
+def statuses(client: redis.Redis) -> list[tuple[Status, str]]:
+    """Return what lies in the inbox."""
+    _, taken = Inbox(Keyspace(client)).take(1000)
+    return [(alert.status, alert.labels["check"]) for one in taken for alert in one.alerts]
+
+
+def test_two_workers_share_the_runs_and_none_is_run_twice(redis_client: redis.Redis) -> None:
+    here, there = Obedient(), Obedient()
+    workers = [rounds(redis_client, *(watched(f"c{n}", check) for n in range(20))) for check in (here, there)]
+    with going(*workers):
+        until(lambda: here.ended + there.ended >= 60, "everything ran three times")
+    took = (max(here.looks + there.looks) - min(here.looks + there.looks)) / SECOND
+
+    assert here.looks
+    assert there.looks
+    assert len(here.looks + there.looks) <= 20 * (took + 2)
+
+
+def test_a_hanging_target_never_delays_another(redis_client: redis.Redis) -> None:
+    hanging, quick = Obedient(takes=60), Obedient()
+    checks = [watched(f"hanging-{n}", hanging) for n in range(100)]
+    with going(rounds(redis_client, *checks, watched("quick", quick))):
+        until(lambda: len(quick.looks) >= 4, "the quick one ran four times")
+    gaps = [(b - a) / SECOND for a, b in zip(quick.looks[1:], quick.looks[2:], strict=False)]
+
+    assert max(gaps) < 1.5
+    assert len(hanging.looks) >= 100
+
+
+def test_a_target_that_always_takes_the_whole_time_is_settled_and_goes_on(redis_client: redis.Redis) -> None:
+    slow = Obedient(Fault.TIMEOUT, takes=1.0)
+    with going(rounds(redis_client, watched("slow", slow, fail_after=2))):
+        until(lambda: len(statuses(redis_client)) > 0, "it is said", 6)
+
+
+def test_a_check_that_raises_is_seen_to_and_does_not_end_the_others(redis_client: redis.Redis) -> None:
+    broken, fine = Obedient(raises=ValueError("secret in a message")), Obedient()
+    with going(rounds(redis_client, watched("broken", broken), watched("fine", fine))):
+        until(lambda: len(fine.looks) >= 3 and broken.ended >= 2, "both go on")
+    record = Checks(Keyspace(redis_client)).standing(["broken"])["broken"].record
+
+    assert record.down
+    assert record.last is not None
+    assert record.last.fault is Fault.BROKEN
+    assert "ValueError" in record.last.got
+    assert "secret" not in record.last.got
+
+
+def test_what_a_run_says_rings_for_the_inbox(redis_client: redis.Redis) -> None:
+    bell, check = Rung(), Obedient(Fault.STATUS)
+    with going(rounds(redis_client, watched("shop", check), bell=bell)):
+        until(lambda: bell.heard["ingest"] > 0, "the bell rang")
+        check.fault = None
+        until(lambda: not Checks(Keyspace(redis_client)).standing(["shop"])["shop"].record.down, "it is up")
+    said = statuses(redis_client)
+
+    assert said[0] == (Status.FIRING, "shop")
+    assert said[-1] == (Status.RESOLVED, "shop")
+
+
+def test_stopping_abandons_what_is_under_way_and_the_next_run_is_elsewhere(redis_client: redis.Redis) -> None:
+    here, there = Obedient(takes=60), Obedient()
+    with going(rounds(redis_client, watched("shop", here))):
+        until(lambda: bool(here.looks), "it is under way")
+        began = time.monotonic()
+    assert time.monotonic() - began < 2
+    with going(rounds(redis_client, watched("shop", there))):
+        until(lambda: there.ended > 0, "it runs elsewhere", 6)
+    assert (there.looks[0] - here.looks[0]) < timedelta(seconds=6)
+
+
+def test_without_any_checks_there_is_nothing_to_run(redis_client: redis.Redis) -> None:
+    with going(rounds(redis_client)) as (thread,):
+        thread.join(5)
+        assert not thread.is_alive()
+
+
+def test_checks_that_were_all_taken_out_are_forgotten(
+    redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.store.checks.REMOVED_AFTER", timedelta(milliseconds=10))
+    monkeypatch.setattr("bridge.pipeline.rounds.ENROLL_EVERY", 0.05)
+    down = Obedient(Fault.DNS)
+    with going(rounds(redis_client, watched("shop", down))):
+        until(lambda: len(statuses(redis_client)) > 0, "it is down")
+    with going(rounds(redis_client)) as (thread,):
+        thread.join(5)
+        assert not thread.is_alive()
+
+    assert statuses(redis_client) == [(Status.RESOLVED, "shop")]
+    assert not Checks(Keyspace(redis_client)).any()
