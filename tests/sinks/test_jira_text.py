@@ -117,6 +117,18 @@ def test_the_table_says_nothing_twice_and_nothing_that_changes_while_the_issue_i
     assert "||Labels |pod=web\\-1 |" in text.description(delivery(told(given_)), HOUSE)
 
 
+@pytest.mark.parametrize(
+    ("title", "line"),
+    [
+        ("shop: deployment failed", "shop: deployment failed"),
+        ("shopping is slow", "[shop] shopping is slow"),
+        ("slow", "[shop] slow"),
+    ],
+)
+def test_the_line_of_an_issue_names_the_service_once(title: str, line: str) -> None:
+    assert text.summary(told(alert(title=title, service="shop"))) == line
+
+
 def test_a_summary_that_only_repeats_the_title_is_left_out() -> None:
     same = alert(title="ValueError: boom", summary="ValueError: boom")
     assert "boom" not in text.description(delivery(told(same)), HOUSE)

@@ -58,10 +58,11 @@ def escape(text: str) -> str:
 
 
 def summary(incident: Incident) -> str:
-    """Return `[service] title`, one line of at most 254 units."""
+    """Return `[service] title`, one line of at most 254 units; the title alone where it begins with the service."""
     title = plain(incident.title) or "Alert without a title"
     service = clip(plain(incident.service), 80)
-    return _cut(f"[{service}] {title}" if service else title, SUMMARY_LIMIT)
+    named = not service or title.startswith(f"{service}: ")
+    return _cut(title if named else f"[{service}] {title}", SUMMARY_LIMIT)
 
 
 def description(delivery: Delivery, house: House) -> str:
