@@ -13,6 +13,7 @@ from kombu.exceptions import KombuError, OperationalError
 QUEUE = "bridge"
 INGEST = "bridge.ingest"
 DELIVER = "bridge.deliver"
+RECOVER = "bridge.recover"
 
 log = structlog.get_logger(__name__)
 
@@ -92,6 +93,10 @@ class CeleryBell:
     def deliver(self, destination: str) -> None:
         """Ring for a destination."""
         self._ring(DELIVER, destination)
+
+    def recover(self, action: str) -> None:
+        """Ring for a recovery action."""
+        self._ring(RECOVER, action)
 
     def _ring(self, task: str, *args: str) -> None:
         try:

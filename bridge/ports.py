@@ -235,6 +235,59 @@ class Sink(Protocol):
         ...
 
 
+# --- recovery actions ------------------------------------------------------------------------------------
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of a recovery action against one incident."""
+
+    incident: Incident
+    key: str
+    """Names this run, and is the same should it ever be asked for again: what the other side tells repetitions by."""
+    at: datetime
+    """When it was due; as unchanging as the key."""
+    links: tuple[Link, ...] = ()
+    """Trace, logs, then what the sender gave; http and https only."""
+
+
+class Refused(Exception):
+    """Certainly not done, with the reason; it is not tried again by itself."""
+
+
+class Unsure(Exception):
+    """May have been done (a time-out, a reset, a 5xx), with the reason; it is not tried again by itself."""
+
+
+class Action(Protocol):
+    """A kind of recovery action, configured: does one thing about an incident that fires.
+
+    Constructed as `Kind(name, options)`. No retries, no sleeps inside; `act` ends within 20 s. Called from several
+    threads. The pipeline asks when it may run (cool-down, budget, dry run, only while it fires), not the action.
+    """
+
+    Options: ClassVar[type[Options]]
+
+    def target(self, incident: Incident) -> str:
+        """Return what it would act on, for people and for the cool-down: "ECS service prod/checkout".
+
+        Calls nothing. Raises Refused when what the incident says can't be the name of such a thing: senders
+        influence labels.
+        """
+        ...
+
+    def plan(self, incident: Incident) -> str:
+        """Return what `act` would do, as a clause after "would": "restart ECS service prod/checkout"."""
+        ...
+
+    def act(self, attempt: Attempt) -> str:
+        """Do it, once; return what was done as a clause. Raises Refused or Unsure."""
+        ...
+
+    def examine(self) -> Iterable[Finding]:
+        """Check credentials and permission for `doctor`, changing nothing; raises nothing."""
+        ...
+
+
 # --- checks ----------------------------------------------------------------------------------------------
 
 

@@ -16,9 +16,10 @@ from bridge.enrich.links import LINKS, LinkOptions, Links
 from bridge.enrich.scrub import Scrubber, ScrubOptions
 from bridge.pipeline import beats
 from bridge.pipeline.checkups import Watched
-from bridge.pipeline.parts import Parts
+from bridge.pipeline.parts import Parts, Recovery
 from bridge.pipeline.rounds import Rounds
-from bridge.ports import House, Sink, Source
+from bridge.ports import Action, House, Sink, Source
+from bridge.recovery import ACTIONS
 from bridge.settings import ConfigError, Kinds, Problem, Settings, config_path
 from bridge.settings import load as load_settings
 from bridge.sinks import SINKS
@@ -31,6 +32,7 @@ from bridge.store.inbox import Inbox
 from bridge.store.incidents import Incidents
 from bridge.store.keyspace import Keyspace, connect
 from bridge.store.presence import Presence
+from bridge.store.runs import Runs
 from bridge.store.vitals import Vitals
 
 NO_STORE = "there is no store: set REDIS_URL (or redis.url), or run `alert-bridge up`, which brings its own"
@@ -44,6 +46,7 @@ def kinds() -> Kinds:
         links=LINKS,
         scrub=ScrubOptions,
         checks={kind: check.Options for kind, check in CHECKS.items()},
+        recovery={kind: action.Options for kind, action in ACTIONS.items()},
     )
 
 
@@ -92,6 +95,11 @@ def sinks(settings: Settings) -> dict[str, Sink]:
     return {name: SINKS[one.kind](name, one.options, house) for name, one in settings.destinations.items()}
 
 
+def actions(settings: Settings) -> dict[str, Action]:
+    """Return the recovery actions by name."""
+    return {name: ACTIONS[one.kind](name, one.options) for name, one in settings.recovery.items()}
+
+
 def scrubber(settings: Settings) -> Scrubber:
     """Return what takes secrets and personal data out."""
     return Scrubber(cast("ScrubOptions", settings.scrub))
@@ -125,6 +133,7 @@ def parts(settings: Settings, app: Celery) -> Parts:
         thresholds={name: one.threshold for name, one in settings.destinations.items()},
         fallbacks={name: one.fallback for name, one in settings.destinations.items() if one.fallback},
         links=Links(cast("tuple[LinkOptions, ...]", settings.links), window.before, window.after),
+        recovery=recovery(settings, keys) if settings.recovery else None,
         reopen_within=settings.incidents.reopen_within,
         repeat_every=settings.incidents.repeat_every,
         lease=settings.general.timing.lease,
@@ -150,6 +159,17 @@ def rounds(settings: Settings, app: Celery) -> Rounds:
     """Return what runs a worker's checks."""
     store = Checks(keyspace(settings))
     return Rounds(store, checks(settings).values(), scrubber(settings), CeleryBell(app))
+
+
+def recovery(settings: Settings, keys: Keyspace) -> Recovery:
+    """Return what a worker runs recovery actions with."""
+    return Recovery(
+        runs=Runs(keys),
+        actions=actions(settings),
+        guards={name: one.guard for name, one in settings.recovery.items()},
+        timezone=settings.timezone,
+        scrub=scrubber(settings).scrub,
+    )
 
 
 def report_errors(settings: Settings) -> None:

@@ -26,6 +26,7 @@ EDGES = {
     *("bridge/pipeline/deliver.py", "bridge/pipeline/ingest.py", "bridge/pipeline/hear.py"),
     *("workers/app.py", "bridge/cli/__init__.py", "bridge/web/app.py", "bridge/web/hooks.py"),
     "bridge/pipeline/checkups.py",
+    "bridge/pipeline/recover.py",
 }
 """Where a process meets what it can't foresee; only here may everything be caught."""
 MACHINE_PATH = re.compile(r"(?<![\w.-])/(?:root|work|home/[a-z]\w*|Users/\w+)/")

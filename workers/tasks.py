@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from bridge.bell import DELIVER, INGEST
+from bridge.bell import DELIVER, INGEST, RECOVER
 from bridge.pipeline import deliver as deliver_
 from bridge.pipeline import ingest as ingest_
+from bridge.pipeline import recover as recover_
 from workers.app import app, parts
 
 
@@ -18,3 +19,9 @@ def ingest() -> None:
 def deliver(destination: str) -> None:
     """Look at what is due at a destination."""
     deliver_.deliver(parts(), destination)
+
+
+@app.task(name=RECOVER)
+def recover(action: str) -> None:
+    """Look at what a recovery action is due for."""
+    recover_.recover(parts(), action)

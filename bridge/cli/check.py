@@ -7,6 +7,7 @@ from collections.abc import Collection
 import click
 
 from bridge.cli import load, say
+from bridge.settings import Settings
 
 
 @click.command("check-config")
@@ -23,8 +24,15 @@ def command() -> None:
         f"{_number(settings.destinations, 'destination')} ({', '.join(settings.destinations)})",
         _number(settings.routes, "route"),
         _number(settings.links, "link"),
+        *([_recovery(settings)] if settings.recovery else []),
     ]
     click.echo(f"The config is right: {', '.join(counted)}.")
+
+
+def _recovery(settings: Settings) -> str:
+    """Return what is armed, and what only says what it would do."""
+    told = [f"{name}{' (dry run)' if one.guard.dry_run else ''}" for name, one in settings.recovery.items()]
+    return f"{_number(told, 'recovery action')} ({', '.join(told)})"
 
 
 def _number(things: Collection[object], word: str) -> str:

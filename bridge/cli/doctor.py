@@ -26,6 +26,7 @@ def command(ctx: click.Context, output: str) -> None:
     settings = load.settings()
     parts: list[tuple[str, Iterable[Finding]]] = [("store", examine(wiring.keyspace(settings)))]
     parts += [(name, sink.examine()) for name, sink in wiring.sinks(settings).items()]
+    parts += [(name, action.examine()) for name, action in wiring.actions(settings).items()]
     code = OK
     rows = []
     for name, findings in parts:

@@ -159,7 +159,7 @@ def _resolve(incident: Incident, alert: Alert) -> tuple[Incident, Change]:
 
 
 def _note(incident: Incident, alert: Alert) -> tuple[Incident, Change]:
-    if not incident.open:
+    if alert.number not in (0, incident.number) or not (incident.open or alert.number):
         return incident, Change.MOOT
     return _told(incident, Change.NOTED, clip(alert.summary or alert.title, REASON_LIMIT), alert.at)
 

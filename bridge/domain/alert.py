@@ -100,6 +100,11 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """How many values `enrich.scrub` took out."""
     said_at: datetime | None = None
     """When it was said, from a sender that repeats what still is so and dates it by its beginning (Alertmanager)."""
+    number: int = 0
+    """Of a note by the bridge itself: the number of the incident it is about, be that resolved by now.
+
+    0: it is about the one that is open.
+    """
 
 
 def fingerprint(*parts: str) -> str:

@@ -1,4 +1,4 @@
-"""Routing: which destinations hear of an incident, and from when on."""
+"""Routing: which destinations hear of an incident, from when on, and what is tried against it."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ __all__ = [
     "labels_of",
     "matching",
     "parse_matchers",
+    "recoveries_for",
 ]
 
 
@@ -36,6 +37,8 @@ class Route(msgspec.Struct, frozen=True):
     """None at all: what matches is told to nobody."""
     continue_: bool = False
     """Ask the following routes too."""
+    recover: tuple[str, ...] = ()
+    """Recovery actions that are tried against what matches."""
 
     def refusal(self, labels: Mapping[str, str]) -> Matcher | None:
         """Return the first matcher that the labels don't pass, or None when the route matches."""
@@ -75,6 +78,11 @@ class Threshold(msgspec.Struct, frozen=True, kw_only=True):
 def destinations_for(routes: Sequence[Route], labels: Mapping[str, str]) -> tuple[str, ...]:
     """Return the destinations that hear of these labels: in the order of the routes, each once."""
     return tuple(dict.fromkeys(name for _, route in _matching(routes, labels) for name in route.to))
+
+
+def recoveries_for(routes: Sequence[Route], labels: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the recovery actions that are tried against these labels: in the order of the routes, each once."""
+    return tuple(dict.fromkeys(name for _, route in _matching(routes, labels) for name in route.recover))
 
 
 def decide(routes: Sequence[Route], labels: Mapping[str, str]) -> Decision:
@@ -129,4 +137,5 @@ def _why(index: int, route: Route, labels: Mapping[str, str]) -> str:
         actual = f'{refusal.name} is "{value}"' if value else f"there is no {refusal.name}"
         return f"routes[{index}] {route}: {actual}"
     goes = f"to {', '.join(route.to)}" if route.to else "to nobody"
-    return f"routes[{index}] {route}: matches, {goes}{'; asking on' if route.continue_ else ''}"
+    recovers = f", recovers by {', '.join(route.recover)}" if route.recover else ""
+    return f"routes[{index}] {route}: matches, {goes}{recovers}{'; asking on' if route.continue_ else ''}"

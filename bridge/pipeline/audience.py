@@ -1,11 +1,11 @@
-"""Who hears of an incident: by the routes, but never of a destination's trouble at that destination."""
+"""Who hears of an incident, and what is tried against it: by the routes, with care about the bridge's own alerts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 from bridge.domain.incident import Incident
-from bridge.domain.routing import Route, destinations_for, labels_of
+from bridge.domain.routing import Route, destinations_for, labels_of, recoveries_for
 
 SELF = "alert-bridge"
 """The source of the bridge's own alerts; a label `destination` says which one they are about."""
@@ -21,6 +21,16 @@ def audience(routes: Sequence[Route], destinations: Iterable[str], incident: Inc
     if not broken:
         return routed
     return tuple(n for n in routed if n != broken) or tuple(n for n in destinations if n != broken)
+
+
+def remedies(routes: Sequence[Route], actions: Container[str], incident: Incident) -> tuple[str, ...]:
+    """Return the recovery actions that are to be tried against an incident, in the order of the routes.
+
+    Never against one of the bridge's own: what keeps it from telling people is no reason to restart anything.
+    """
+    if incident.source == SELF:
+        return ()
+    return tuple(name for name in recoveries_for(routes, labels_of(incident)) if name in actions)
 
 
 def about(incident: Incident) -> str:

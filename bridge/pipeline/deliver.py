@@ -14,12 +14,10 @@ from bridge.domain.alert import Link
 from bridge.domain.routing import due_at, labels_of
 from bridge.pipeline import fence
 from bridge.pipeline.audience import about
-from bridge.pipeline.parts import Parts, ring
+from bridge.pipeline.parts import Parts, links_of, ring
 from bridge.pipeline.steps import of_attempt
 from bridge.ports import Delivery, Receipt, Rejected, RetryAt, Sink, Unknown
 from bridge.store.deliveries import Doubt, Lease, Recorded, Settled, Settlement
-
-WEB = ("http://", "https://")
 
 log = structlog.get_logger(__name__)
 
@@ -142,11 +140,10 @@ def _not_yet(parts: Parts, sink: Sink, lease: Lease, now: datetime) -> Settlemen
 
 def _delivery(parts: Parts, lease: Lease, receipt: Receipt | None, now: datetime) -> Delivery:
     incident = lease.incident
-    links = (*parts.links.build(incident, now), *incident.links)
     return Delivery(
         incident=incident,
         receipt=receipt,
-        links=tuple(link for link in links if link.url.startswith(WEB)),
+        links=links_of(parts, incident, now),
         peers=_peers(lease),
         previous=lease.previous,
         now=now,

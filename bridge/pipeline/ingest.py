@@ -9,18 +9,19 @@ from datetime import datetime, timedelta
 import msgspec
 import structlog
 
+from bridge.domain import recovery
 from bridge.domain.advance import advance
 from bridge.domain.alert import Alert
 from bridge.domain.incident import Change, Incident
 from bridge.domain.routing import due_at
 from bridge.pipeline import steps
-from bridge.pipeline.audience import audience
+from bridge.pipeline.audience import audience, remedies
 from bridge.pipeline.hear import hear, told_apart
 from bridge.pipeline.parts import Parts, ring
 from bridge.selfreport import working_on
 from bridge.store.chain import Repeated, Step
 from bridge.store.inbox import Taken
-from bridge.store.incidents import Due, Item, Record
+from bridge.store.incidents import Due, Item, Record, Wanted
 
 BATCH = 100
 """Requests taken from the inbox at once."""
@@ -123,6 +124,7 @@ def _item(parts: Parts, fingerprint: str, fold: _Fold, trace: str, now: datetime
         trace=trace,
         steps=[*fold.steps, *_routed(parts, fold, heard_by, now)],
         repeated=Repeated(len(repeated), now, repeated[-1]) if repeated else None,
+        recoveries=list(_recoveries(parts, fold.incident, now)) if changed and fold.incident else [],
     )
 
 
@@ -136,6 +138,8 @@ def _routed(parts: Parts, fold: _Fold, heard_by: Sequence[str], now: datetime) -
         return
     if anew:
         yield steps.of_routes(parts.routes, heard_by, incident, now)
+    if anew or any(change is Change.REOPENED for change, _ in fold.changes):
+        yield from (steps.of_recovery(one, incident, now) for one in _recoveries(parts, incident, now))
     told = _told(fold, incident)
     for destination in heard_by:
         if destination in parts.thresholds and destination not in told:
@@ -164,6 +168,16 @@ def _dues(parts: Parts, fold: _Fold, incident: Incident, heard_by: Sequence[str]
         if delay is not None:
             dues.append(Due(destination, delay or -HEAD_START * incident.severity.rank))
     return dues
+
+
+def _recoveries(parts: Parts, incident: Incident, now: datetime) -> Iterator[Wanted]:
+    """Yield which recovery actions are to be tried against the incident as it is now, and when."""
+    if parts.recovery is None:
+        return
+    for name in remedies(parts.routes, parts.recovery.actions, incident):
+        when = recovery.due_at(parts.recovery.guards[name], incident, now)
+        if when is not None:
+            yield Wanted(name, max(when - now, timedelta()), recovery.spell_of(incident))
 
 
 def _told(fold: _Fold, incident: Incident) -> set[str]:

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Protocol
 
+from bridge.domain.alert import Alert, Link
+from bridge.domain.incident import Incident
 from bridge.domain.ping import Ping
+from bridge.domain.recovery import Guard
 from bridge.domain.routing import Route, Threshold
 from bridge.domain.watchdog import Watchdog
 from bridge.enrich.links import Links
-from bridge.ports import Sink
+from bridge.ports import Action, Sink
 from bridge.settings.sections import InboxLimit
 from bridge.settings.self_watch import SelfWatch
 from bridge.store.deliveries import LEASE, Deliveries
 from bridge.store.heartbeats import Heartbeats
 from bridge.store.inbox import ABANDONED, Inbox
 from bridge.store.incidents import Incidents
+from bridge.store.runs import Runs
 from bridge.store.vitals import Vitals
+
+RECOVER = "recover:"
+"""Before a recovery action's name among those of destinations, which have no colon."""
 
 
 class Bell(Protocol):
@@ -29,6 +36,23 @@ class Bell(Protocol):
 
     def deliver(self, destination: str) -> None:
         """Something is due at a destination."""
+
+    def recover(self, action: str) -> None:
+        """A recovery action is due."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recovery:
+    """What a worker needs to run recovery actions."""
+
+    runs: Runs
+    actions: Mapping[str, Action] = field(default_factory=dict)
+    guards: Mapping[str, Guard] = field(default_factory=dict)
+    """Of each action."""
+    timezone: tzinfo = UTC
+    """In which what became of a run is told."""
+    scrub: Callable[[Alert], Alert] = lambda alert: alert
+    """Takes secrets out of what the other side answered."""
 
 
 class Listener(Protocol):
@@ -59,6 +83,8 @@ class Parts:
     """Destination → the one that hears of what it refused."""
     mask: Callable[[str], str] = str
     """Takes the config's own secrets out of what a vendor says: some repeat what they were sent."""
+    recovery: Recovery | None = None
+    """None: there are no recovery actions."""
     vitals: Vitals | None = None
     """How the bridge itself is; without it nobody is told."""
     self_watch: SelfWatch = field(default_factory=SelfWatch)
@@ -82,10 +108,18 @@ class Parts:
     """Deliveries to one destination under way at the same time in one worker."""
 
 
+def links_of(parts: Parts, incident: Incident, now: datetime) -> tuple[Link, ...]:
+    """Return the links to trace and logs, then what the sender gave; http and https only."""
+    links = (*parts.links.build(incident, now), *incident.links)
+    return tuple(link for link in links if link.url.startswith(("http://", "https://")))
+
+
 def ring(parts: Parts, names: Sequence[str]) -> None:
-    """Ring for each name the store gave: '' is the inbox, anything else a destination."""
+    """Ring for each name the store gave: '' is the inbox, recover:<name> an action, anything else a destination."""
     for name in names:
         if name == "":
             parts.bell.ingest()
+        elif name.startswith(RECOVER):
+            parts.bell.recover(name.removeprefix(RECOVER))
         elif name in parts.sinks:
             parts.bell.deliver(name)

@@ -11,6 +11,7 @@ from bridge.domain.routing import Route, Threshold, decide, due_at, labels_of, m
 from bridge.domain.words import duration
 from bridge.store.chain import Mark, Step
 from bridge.store.deliveries import Lease, Settled, Settlement
+from bridge.store.incidents import Wanted
 
 MARKS = {
     Change.OPENED: Mark.OPENED,
@@ -82,6 +83,12 @@ def _held(threshold: Threshold, incident: Incident) -> str:
     if incident.count < threshold.min_count:
         return f"heard {incident.count} times of min_count: {threshold.min_count}"
     return f"has to fire for {duration(threshold.for_)} (for)"
+
+
+def of_recovery(wanted: Wanted, incident: Incident, now: datetime) -> Step:
+    """Return the step that says from when on a recovery action is tried, if the incident fires until then."""
+    until = now + wanted.delay
+    return Step(at=now, mark=Mark.RECOVERY, count=incident.count, until=until, text=f"{wanted.action}: waits")
 
 
 def of_attempt(lease: Lease, settlement: Settlement, now: datetime) -> Iterator[Step]:

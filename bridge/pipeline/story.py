@@ -154,6 +154,7 @@ _SENTENCES: Mapping[Mark, Callable[[Step, Incident], str]] = {
     Mark.FALLBACK: lambda step, _: f"hears of it as the fallback of {step.text}",
     Mark.REPLAYED: _says("a person had the dead letter tried again"),
     Mark.DROPPED: _says("a person dropped the dead letter"),
+    Mark.RECOVERY: lambda step, _: f"recovery {step.text}",
     Mark.FORGOTTEN: lambda step, _: f"here {step.times} steps were forgotten, to keep the chain short",
 }
 

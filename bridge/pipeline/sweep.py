@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bridge.pipeline import beats
-from bridge.pipeline.parts import Parts, ring
+from bridge.pipeline.parts import RECOVER, Parts, ring
 
 
 def sweep(parts: Parts) -> list[str]:
@@ -11,7 +11,8 @@ def sweep(parts: Parts) -> list[str]:
 
     This is the only clock of the bridge: backoff, Retry-After, `for`, repeats and lost bells all end here.
     """
-    names = parts.deliveries.sweep(list(parts.sinks))
+    actions = parts.recovery.actions if parts.recovery else ()
+    names = parts.deliveries.sweep([*parts.sinks, *(RECOVER + name for name in actions)])
     ring(parts, names)
     beats.look(parts)
     return names

@@ -19,13 +19,21 @@ NO_DESTINATIONS = (
 )
 
 
-def give(document: Document, general: General, routes: Sequence[Route], destinations: Sequence[str]) -> None:
+def give(
+    document: Document,
+    general: General,
+    routes: Sequence[Route],
+    destinations: Sequence[str],
+    actions: Sequence[str] = (),
+) -> None:
     """Add warnings to the document."""
     if general.public_url.startswith("http://") and not is_loopback(general.public_url):
         message = "is plain http, so secrets in requests can be read on the way: put TLS in front, and write https"
         document.warn(("public_url",), message)
     if routes and not document.problems:
         _about_routes(document, routes, destinations)
+    if not document.problems:
+        _about_recovery(document, routes, actions)
 
 
 def _about_routes(document: Document, routes: Sequence[Route], destinations: Sequence[str]) -> None:
@@ -43,6 +51,17 @@ def _about_routes(document: Document, routes: Sequence[Route], destinations: Seq
             "what no route matches is told to nobody: end with a route without match, or with to: [] if it is meant"
         )
         document.warn(("routes",), message)
+
+
+def _about_recovery(document: Document, routes: Sequence[Route], actions: Sequence[str]) -> None:
+    for index, route in enumerate(routes):
+        if route.recover and not route.match:
+            message = "runs against any incident whatever: give this route a match that only what it can help has"
+            document.warn(("routes", index, "recover"), message)
+    asked = {name for route in routes for name in route.recover}
+    for name in actions:
+        if name not in asked:
+            document.warn(("recovery", name), "no route asks for it, so it never runs: name it in a route's recover")
 
 
 def _shadow(above: Sequence[Route], route: Route) -> int | None:

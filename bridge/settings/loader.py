@@ -17,6 +17,7 @@ from bridge.settings.fields import keys
 from bridge.settings.heartbeats import HeartbeatOptions, LivenessOptions, check
 from bridge.settings.options import Options, Secret
 from bridge.settings.problems import Problem, did_you_mean, listed
+from bridge.settings.recovery import GuardOptions, Recovery
 from bridge.settings.secret_files import SecretFiles
 from bridge.settings.sections import (
     Configured,
@@ -31,9 +32,10 @@ from bridge.settings.sections import (
 )
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-SECTIONS = ("sources", "destinations", "routes", "links", "scrub", "heartbeats", "checks")
+SECTIONS = ("sources", "destinations", "routes", "recovery", "links", "scrub", "heartbeats", "checks")
 RESERVED = {"checks": "the bridge's own checks", "heartbeats": "heartbeats"}
 """Names that alerts of the bridge's own making have as their source."""
+DEFINED = {"destination": "destinations:", "recovery action": "recovery:"}
 Model = TypeVar("Model", bound=Options)
 Data = dict[str, object]
 
@@ -60,6 +62,7 @@ class Loader:
         destinations = self._destinations(self._map(top, "destinations", advice.NO_DESTINATIONS))
         heartbeats = self._heartbeats(top, list(sources))
         routes = self._routes(top)
+        recovery = self._recovery(self._section(top, "recovery"))
         links = self._links(top)
         checks = self._checks(self._section(top, "checks"))
         general = self._general(top)
@@ -67,7 +70,7 @@ class Loader:
         if general is None or scrub is None:
             return None
         fallbacks = {one.fallback for one in destinations.values()}
-        advice.give(self._found, general, routes, sorted(destinations.keys() - fallbacks))
+        advice.give(self._found, general, routes, sorted(destinations.keys() - fallbacks), list(recovery))
         return Settings(
             file=self._found.file,
             general=general,
@@ -81,6 +84,7 @@ class Loader:
             redis_url=general.redis.url or self._redis_url(),
             sentry_dsn=general.sentry_dsn or self._secret("SENTRY_DSN"),
             data=data_path(self._environ),
+            recovery=recovery,
         )
 
     def _check_top(self, top: Data) -> None:
@@ -193,6 +197,19 @@ class Loader:
                 found[name] = PlannedCheck(kind, options, plan)
         return found
 
+    def _recovery(self, entries: Data) -> dict[str, Recovery]:
+        found = {}
+        for name, entry in entries.items():
+            path = ("recovery", name)
+            if self._named("recovery", name):
+                kind, data = self._kind(entry, path, self._kinds.recovery)
+                guard, rest = self._apart(GuardOptions, data, path)
+                also = ("kind", *keys(GuardOptions))
+                options = self._model(self._kinds.recovery[kind], rest, path, also) if kind else None
+                if options is not None:
+                    found[name] = Recovery(kind, options, guard.guard())
+        return found
+
     def _links(self, top: Data) -> tuple[Options, ...]:
         found = []
         for index, entry in enumerate(self._list(top, "links")):
@@ -223,20 +240,23 @@ class Loader:
         found = []
         destinations = top.get("destinations")
         known = list(destinations) if isinstance(destinations, dict) else None
+        actions = list(self._section(top, "recovery"))
         for index, entry in enumerate(self._list(top, "routes")):
             path = ("routes", index)
             if not isinstance(entry, dict):
                 self._unless_broken(path, "has to be a map: write match: [...] and to: [...]")
             elif options := self._model(RouteOptions, entry, path):
                 found.append(options.route())
-                self._check_names(options.to, (*path, "to"), known)
+                self._check_names("destination", options.to, (*path, "to"), known)
+                self._check_names("recovery action", options.recover, (*path, "recover"), actions)
         return tuple(found)
 
-    def _check_names(self, names: Sequence[str], path: Path, known: Sequence[str] | None) -> None:
+    def _check_names(self, what: str, names: Sequence[str], path: Path, known: Sequence[str] | None) -> None:
         for index, name in enumerate(names):
             if known is not None and name not in known:
-                hint = did_you_mean(name, known) or f" There are: {listed(known)}"
-                self._unless_broken((*path, index), f'there is no destination "{name}".{hint}')
+                others = f"There are: {listed(known)}" if known else f"There is none: add one under {DEFINED[what]}"
+                hint = did_you_mean(name, known) or f" {others}"
+                self._unless_broken((*path, index), f'there is no {what} "{name}".{hint}')
 
     def _general(self, top: Data) -> General | None:
         own = {key: top[key] for key in keys(General) if top.get(key) is not None}

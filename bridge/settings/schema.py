@@ -12,6 +12,7 @@ from bridge.settings.checks import DEFAULT_KIND, PlanOptions
 from bridge.settings.fields import FILE, Model, described, fields, nested, secrets
 from bridge.settings.heartbeats import HeartbeatOptions, LivenessOptions
 from bridge.settings.options import format_duration
+from bridge.settings.recovery import GuardOptions
 from bridge.settings.sections import General, Kinds, RouteOptions, ThresholdOptions
 
 Json = dict[str, Any]
@@ -34,6 +35,7 @@ def schema(kinds: Kinds) -> Json:
         "routes": {"type": ["array", "null"], "items": _object(RouteOptions, definitions)},
         "links": {"type": ["array", "null"], "items": _entry("link", kinds.links, definitions)},
         "heartbeats": _or_nothing(_named(_object(HeartbeatOptions, definitions))),
+        "recovery": _or_nothing(_named(_entry("recovery", kinds.recovery, definitions, GuardOptions))),
         "scrub": {**_object(kinds.scrub, definitions), "type": ["object", "null"]},
         "checks": _or_nothing(_named(_entry("check", kinds.checks, definitions, PlanOptions, DEFAULT_KIND))),
     }

@@ -18,6 +18,7 @@ from bridge.settings.heartbeats import HeartbeatOptions, LivenessOptions
 from bridge.settings.mask import Mask
 from bridge.settings.options import Duration, Options, Secret, Size, WebAddress
 from bridge.settings.problems import Problem
+from bridge.settings.recovery import Recovery
 from bridge.settings.self_watch import SelfWatch
 from bridge.settings.values import MatcherText, Positive, Timezone
 
@@ -31,6 +32,7 @@ class Kinds:
     links: Mapping[str, type[Options]]
     scrub: type[Options]
     checks: Mapping[str, type[Options]] = field(default_factory=dict)
+    recovery: Mapping[str, type[Options]] = field(default_factory=dict)
 
 
 def _redis_address(address: Secret | None) -> Secret | None:
@@ -185,11 +187,13 @@ class RouteOptions(Options):
     """Names of destinations; an empty list tells nobody."""
     continue_: bool = Field(default=False, alias="continue")
     """Ask the routes below too."""
+    recover: tuple[str, ...] = ()
+    """Names of recovery actions that are tried against what matches."""
 
     def route(self) -> Route:
         """Return the route with its matchers parsed."""
         matchers: tuple[Matcher, ...] = tuple(m for text in self.match for m in parse_matchers(text))
-        return Route(matchers, self.to, self.continue_)
+        return Route(matchers, self.to, self.continue_, self.recover)
 
 
 class ThresholdOptions(Options):
@@ -248,6 +252,8 @@ class Settings:
     """Targets that the bridge itself looks at; none in most configs."""
     data: Path = Path("data")
     """Where this machine's files lie: the embedded store's and the journal's; the environment's ALERT_BRIDGE_DATA."""
+    recovery: Mapping[str, Recovery] = field(default_factory=dict)
+    """Recovery actions by name."""
     warnings: tuple[Problem, ...] = ()
     mask: Mask = field(default_factory=lambda: Mask(()))
     """Takes the secrets of this config out of what others say."""

@@ -48,6 +48,8 @@ class Mark(StrEnum):
     FALLBACK = "B"
     REPLAYED = "Y"
     DROPPED = "X"
+    RECOVERY = "H"
+    """What became of a recovery action, but for its result: that is a note."""
     FORGOTTEN = "~"
 
 

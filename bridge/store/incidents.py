@@ -56,6 +56,15 @@ class Due(msgspec.Struct, frozen=True):
     delay: timedelta
 
 
+class Wanted(msgspec.Struct, frozen=True):
+    """A recovery action that is to be tried against an incident."""
+
+    action: str
+    delay: timedelta
+    spell: int
+    """Which spell of firing it is for: there is one run for each."""
+
+
 class Item(msgspec.Struct, frozen=True, kw_only=True):
     """One incident's part of a commit."""
 
@@ -72,6 +81,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     """What is added to the chain of decisions."""
     repeated: Repeated | None = None
     """Duplicates in this batch."""
+    recoveries: list[Wanted] = []
 
 
 class Incidents:
@@ -153,7 +163,9 @@ class Incidents:
         ids = item.event_ids
         lines = [step.line() for step in item.steps]
         repeated = packed(item.repeated) if item.repeated else (0,)
-        return (item.fingerprint, number, item.revision, ttl, dues, ids, self._retention, item.trace, lines, repeated)
+        wanted = [(w.action, int(w.delay.total_seconds() * 1000), w.spell) for w in item.recoveries]
+        known = (item.fingerprint, number, item.revision, ttl, dues, ids, self._retention, item.trace)
+        return (*known, lines, repeated, wanted)
 
 
 def record_of(fields: dict[bytes, bytes]) -> Record:

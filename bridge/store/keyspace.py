@@ -19,15 +19,21 @@ PREFIX = "{ab}:"
 
 ALONE = ("take_alerts", "beat_look", "beat_save")
 """Scripts that have nothing to do with the due index."""
-_DELIVERIES = ("commit", "take_due", "settle", "sweep", "letter_keep", "letter_drop", "letter_replay")
+RUNS = ("commit", "recovery_look", "recovery_begin", "recovery_settle")
+"""Scripts that have to do with runs of recovery actions, too."""
+_DELIVERIES = ("take_due", "settle", "sweep", "letter_keep", "letter_drop", "letter_replay")
 _CHECKS = ("checks_enroll", "checks_due", "checks_take", "checks_settle", "checks_retire")
-SCRIPTS = (*ALONE, *_DELIVERIES, *_CHECKS, "presence")
+SCRIPTS = (*ALONE, *_DELIVERIES, *_CHECKS, *RUNS, "presence")
 
 
 @cache
 def script_text(name: str) -> str:
-    """Return a script's source, with what it shares with others in front: `wants.lua`, and of checks `slots.lua`."""
-    shared = () if name in ALONE else ("wants", "slots") if name in _CHECKS else ("wants",)
+    """Return a script's source, with what it shares with others in front.
+
+    The due index (`wants.lua`), the slots of checks (`slots.lua`), the runs of recovery actions (`runs.lua`).
+    """
+    more = ("slots",) if name in _CHECKS else ("runs",) if name in RUNS else ()
+    shared = () if name in ALONE else ("wants", *more)
     folder = files("bridge.store") / "lua"
     return "".join((folder / f"{part}.lua").read_text() for part in (*shared, name))
 

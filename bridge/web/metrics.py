@@ -87,14 +87,20 @@ def _counted(counts: dict[bytes, bytes]) -> Iterator[Metric]:
     deliveries = CounterMetricFamily(
         "alert_bridge_deliveries", "Attempts at deliveries, by how they ended.", labels=["destination", "outcome"]
     )
+    recoveries = CounterMetricFamily(
+        "alert_bridge_recoveries", "Runs of recovery actions, by how they ended.", labels=["action", "result"]
+    )
     for key, number in counts.items():
         kind, _, rest = key.decode().partition(":")
         if kind == "change":
             changes.add_metric([rest], int(number))
         elif kind == "delivery":
             deliveries.add_metric(rest.rsplit(":", 1), int(number))
+        elif kind == "recovery":
+            recoveries.add_metric(rest.rsplit(":", 1), int(number))
     yield changes
     yield deliveries
+    yield recoveries
     shed = CounterMetricFamily("alert_bridge_dead_letters_shed", "Letters there was no room for.")
     shed.add_metric([], int(counts.get(b"dead_letters_shed", 0)))
     yield shed

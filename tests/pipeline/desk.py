@@ -31,6 +31,8 @@ class Quiet:
 
     def deliver(self, destination: str) -> None: ...
 
+    def recover(self, action: str) -> None: ...
+
 
 class Board:
     """A sink that keeps what it is told, and fails as it is asked to: the next outcomes come from `answers`."""

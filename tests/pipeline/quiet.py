@@ -26,6 +26,8 @@ class Quiet:
 
     def deliver(self, destination: str) -> None: ...
 
+    def recover(self, action: str) -> None: ...
+
 
 def parts_with(keyspace: Keyspace, sinks: Mapping[str, Sink], **more: object) -> Parts:
     """Return parts that tell every sink everything."""

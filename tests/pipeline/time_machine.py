@@ -11,7 +11,10 @@ local function earlier(text) return text == '0' and '0' or string.format('%d', t
 for _, key in ipairs(redis.call('KEYS', prefix .. '*')) do
   local name, left = string.sub(key, #prefix + 1), redis.call('PTTL', key)
   if left >= 0 then redis.call('PEXPIRE', key, left - ms) end
-  if string.find(name, '^due:') then
+  if string.find(name, '^cool:') and redis.call('EXISTS', key) == 1 then
+    local at, token = string.match(redis.call('GET', key), '^(%d+)|(%d+)$')
+    redis.call('SET', key, earlier(at) .. '|' .. token, 'KEEPTTL')
+  elseif string.find(name, '^due:') or string.find(name, '^ran:') then
     local all = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')
     for i = 1, #all, 2 do redis.call('ZADD', key, tonumber(all[i + 1]) - ms, all[i]) end
   elseif string.find(name, '^i:') then
@@ -23,6 +26,10 @@ for _, key in ipairs(redis.call('KEYS', prefix .. '*')) do
         local token, attempts, lease, began, doubt = string.match(value, '^(%d+):(%d+):(%d+):(%d+):(%d+)$')
         local times = {token, attempts, earlier(lease), earlier(began), earlier(doubt)}
         redis.call('HSET', key, fields[i], table.concat(times, ':'))
+      end
+      if string.find(fields[i], '^act:') then
+        local spell, token, state, lease, due, runs = string.match(value, '^(%d+):(%d+):(%l+):(%d+):(%d+):(%d+)$')
+        redis.call('HSET', key, fields[i], table.concat({spell, token, state, earlier(lease), earlier(due), runs}, ':'))
       end
     end
   end

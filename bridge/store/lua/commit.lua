@@ -4,7 +4,8 @@
 --   {seen = name of the present set of event ids, seen_ttl = s,
 --   items = {{fingerprint, number, revision read (0: none), ttl ms (0: keep),
 --             {{destination, delay ms}, …}, {event id, …}, ttl ms of the incident before, trace id,
---             {line of the chain, …}, {how many were duplicates, the last's time ms, its trace id}}, …},
+--             {line of the chain, …}, {how many were duplicates, the last's time ms, its trace id},
+--             {{recovery action, delay ms, spell of firing}, …}}, …},
 --   entries = {{inbox entry id, {index of item, …}}, …},
 --   counts = {{name, n}, …}}
 -- Returns: {index of each item in conflict, …}, {destination to ring, …}
@@ -12,7 +13,7 @@ local batch = cmsgpack.unpack(ARGV[2])
 local conflicts, conflicted, rings = {}, {}, {}
 
 for index, item in ipairs(batch.items) do
-  local fingerprint, number, revision, ttl, dues, events, old_ttl, trace, lines, repeated = unpack(item)
+  local fingerprint, number, revision, ttl, dues, events, old_ttl, trace, lines, repeated, recoveries = unpack(item)
   local incident = ARGV[index + 2]
   local key = prefix .. 'i:' .. fingerprint
   local stored = tonumber(redis.call('HGET', key, 'v') or 0)
@@ -40,6 +41,14 @@ for index, item in ipairs(batch.items) do
     for _, due in ipairs(dues) do
       want(key, id, due[1], now + due[2])
       if due[2] <= 0 and ring(due[1]) then rings[#rings + 1] = due[1] end
+    end
+    for _, one in ipairs(recoveries) do
+      local action, delay, spell = unpack(one)
+      local known = run(key, action)
+      if not known or known.spell < spell then  -- one run for each spell of firing
+        redis.call('ZADD', prefix .. 'due:recover:' .. action, 'LT', now + delay, id .. ':' .. spell)
+        if delay <= 0 and ring('recover:' .. action) then rings[#rings + 1] = 'recover:' .. action end
+      end
     end
     for _, event in ipairs(events) do redis.call('SADD', batch.seen, event) end
   end

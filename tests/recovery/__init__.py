@@ -1,0 +1,1 @@
+"""Kinds of recovery actions, each against a real server."""
