@@ -1,6 +1,6 @@
 # Everything lands in .venv in this checkout. `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help run install install-dev test lint types floors tests bench faults fuzz audit clean
+.PHONY: help run install install-dev test lint types floors tests bench peers faults fuzz audit clean
 .SUFFIXES:
 
 VENV := .venv
@@ -39,6 +39,12 @@ tests: install-dev
 
 bench: install-dev ## measure speed; rows go to bench/results
 	$(BIN)/python -m bench
+
+peers: install-dev ## install what the bench compares with, each in a venv under .venv (Alertmanager, PostgreSQL: Debian's packages)
+	@test -x $(VENV)/peers/bin/gunicorn || python3 -m venv $(VENV)/peers
+	@$(VENV)/peers/bin/python -m pip install --quiet --constraint bench/peers/flask.txt flask gunicorn celery redis packaging
+	@test -x $(VENV)/alerta/bin/gunicorn || python3 -m venv $(VENV)/alerta
+	@$(VENV)/alerta/bin/python -m pip install --quiet --constraint bench/peers/alerta.txt alerta-server gunicorn psycopg2-binary
 
 FAULTS := --faults 1000 --alerts 20000
 faults: install-dev ## kill, cut and slow down the parts while alerts flow: 10 to 15 minutes (FAULTS="--faults 100 --alerts 2000 --seed 7")

@@ -18,6 +18,7 @@ from bridge.sources.cloudwatch_sample import sample_alarm
 from bridge.sources.sentry_sample import hook
 
 SENTRY_BYTES = 15_000
+LABELS = {"alertname": "HighErrorRate", "severity": "critical", "service": "checkout-api", "namespace": "payments"}
 _SOURCE_LINES = [
     "    total = sum(item.price for item in cart.items)",
     "    if not total:",
@@ -75,7 +76,6 @@ def sentry(number: int, issue: str = "") -> bytes:
 
 def alertmanager(number: int, alerts: int = 1) -> bytes:
     """Return an Alertmanager request with so many alerts."""
-    labels = {"alertname": "HighErrorRate", "severity": "critical", "service": "checkout-api", "namespace": "payments"}
     body = {
         "version": "4",
         "groupKey": '{}:{alertname="HighErrorRate"}',
@@ -83,21 +83,22 @@ def alertmanager(number: int, alerts: int = 1) -> bytes:
         "status": "firing",
         "receiver": "alert-bridge",
         "groupLabels": {"alertname": "HighErrorRate"},
-        "commonLabels": labels,
+        "commonLabels": LABELS,
         "commonAnnotations": {},
         "externalURL": "https://alertmanager.example.com",
-        "alerts": [_alertmanager_alert(labels, number * alerts + index) for index in range(alerts)],
+        "alerts": [alertmanager_alert(number * alerts + index) for index in range(alerts)],
     }
     headers = {"content-type": "application/json", "authorization": "Bearer bench-token"}
     return http("/hooks/alertmanager", headers, msgspec.json.encode(body))
 
 
-def _alertmanager_alert(labels: dict[str, str], number: int) -> dict[str, Any]:
+def alertmanager_alert(number: int) -> dict[str, Any]:
+    """Return one alert; its number stands in brackets in what is told of it."""
     return {
         "status": "firing",
-        "labels": labels | {"instance": f"10.0.{number // 250 % 250}.{number % 250}:9090", "number": str(number)},
+        "labels": LABELS | {"instance": f"10.0.{number // 250 % 250}.{number % 250}:9090", "number": str(number)},
         "annotations": {
-            "summary": "checkout-api answers more than 5% of requests with 5xx",
+            "summary": f"checkout-api answers more than 5% of requests with 5xx [{number}]",
             "description": f"5xx ratio is 7.42% over 5 minutes on host {number}",
             "runbook_url": "https://runbooks.example.com/HighErrorRate",
         },

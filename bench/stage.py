@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -25,6 +28,8 @@ TESTED = {CORES[0]}
 """The core of the process that is measured."""
 OTHERS = set(CORES[1:]) or TESTED
 """The cores of the load generator, the store and the fake vendors."""
+FSYNC = os.environ.get("BENCH_FSYNC", "everysec")
+"""How often the store syncs its log: everysec or always."""
 RUNS = int(os.environ.get("BENCH_RUNS", "5"))
 _TICK = os.sysconf("SC_CLK_TCK")
 _PR_SET_PDEATHSIG = 1
@@ -46,6 +51,14 @@ routes:
 links:
   - {{label: Trace, kind: jaeger, url: "https://jaeger.example.com"}}
 """
+ONCALL_ONLY = (
+    CONFIG[: CONFIG.index("routes:")]
+    + """
+routes:
+  - to: [oncall]
+"""
+)
+"""All goes to Slack, nothing to Jira, and nothing is linked."""
 TOPIC = "arn:aws:sns:ap-northeast-2:123456789012:alarms"
 
 
@@ -61,9 +74,17 @@ class Program:
     log: Path
 
     def cpu(self) -> float:
-        """Return the CPU seconds it has used so far (proc(5), utime and stime)."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICK
+        """Return the CPU seconds it and its children have used so far (proc(5), utime and stime)."""
+        return sum(_cpu(pid) for pid in _family(self.process.pid))
+
+    def memory(self) -> float:
+        """Return the bytes it and its children hold, shared pages divided among their sharers (proc(5), Pss)."""
+        return sum(_pss(pid) for pid in _family(self.process.pid))
+
+    def kill(self) -> None:
+        """Kill it as a power cut would: nothing is finished."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
 
     def end(self) -> None:
         """End it and all that it started."""
@@ -84,12 +105,14 @@ class Stage:
     """One bench's folder, ports and processes."""
 
     folder: Path
+    config_text: str = CONFIG
     vendors_port: int = field(default_factory=free_port)
     programs: list[Program] = field(default_factory=list)
+    stores: list[Program] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.config = self.folder / "bridge.yaml"
-        self.config.write_text(CONFIG.format(topic=TOPIC, vendors=self.vendors))
+        self.config.write_text(self.config_text.format(topic=TOPIC, vendors=self.vendors))
 
     @property
     def vendors(self) -> str:
@@ -141,24 +164,27 @@ class Stage:
             self.programs.remove(program)
         return program.log.read_text().rstrip().rpartition("\n")[2]
 
-    def store(self) -> redis.Redis:
-        """Start the embedded store with the bridge's own settings (AOF, every write synced); return a client."""
-        program = self.start("store", embedded.server_argv(embedded.find_server(), self.folder), OTHERS)
+    def store(self, cores: set[int] = OTHERS) -> redis.Redis:
+        """Start the embedded store, its log synced every second as the floors' and the peers' is; return a client."""
+        argv = embedded.server_argv(embedded.find_server(), self.folder, max_memory="12gb")
+        argv[argv.index("--appendfsync") + 1] = FSYNC
+        program = self.start("store", argv, cores)
+        self.stores.append(program)
         if not embedded.ping(self.redis_url, timedelta(seconds=10)):
             raise NotReady(f"the store does not answer:\n{program.log.read_text()[-2000:]}")
         return redis.Redis.from_url(self.redis_url)
 
-    def receiver(self) -> tuple[Program, int]:
-        """Start a receiver of the bridge on the tested core and wait until it is ready."""
+    def receiver(self, cores: set[int] = TESTED) -> tuple[Program, int]:
+        """Start a receiver of the bridge, on the tested core, and wait until it is ready."""
         port = free_port()
-        program = self.python("receiver", "bridge.cli", "serve", "--port", str(port))
+        program = self.python("receiver", "bridge.cli", "serve", "--port", str(port), cores=cores)
         wait_for(lambda: listens(port), program)
         return program, port
 
-    def worker(self) -> Program:
-        """Start a worker of the bridge on the tested core and wait until it is ready."""
+    def worker(self, cores: set[int] = TESTED) -> Program:
+        """Start a worker of the bridge, on the tested core, and wait until it is ready."""
         flags = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
-        program = self.python("worker", "celery", "-q", "-A", "workers.app", "worker", *flags)
+        program = self.python("worker", "celery", "-q", "-A", "workers.app", "worker", *flags, cores=cores)
         wait_for(lambda: "worker_ready" in program.log.read_text(), program)
         return program
 
@@ -171,10 +197,56 @@ class Stage:
         wait_for(lambda: listens(port), program)
         return program, port
 
+    @contextmanager
+    def another(self, config: str = ONCALL_ONLY) -> Iterator[Stage]:
+        """Yield a new stage in a folder of its own, with a store that is empty; it ends with the block."""
+        with tempfile.TemporaryDirectory(prefix="stage-", dir=self.folder) as folder:
+            stage = Stage(Path(folder), config)
+            try:
+                yield stage
+            finally:
+                stage.close()
+
+    def until(self, true: Callable[[], bool], seconds: float) -> None:
+        """Wait until something is so; raises NotReady with what the programs said."""
+        deadline = time.monotonic() + seconds
+        while not true():
+            if time.monotonic() > deadline:
+                said = "\n".join(f"{one.log.name}:\n{one.log.read_text()[-1000:]}" for one in self.programs)
+                raise NotReady(f"not so after {seconds:g} s. {said}")
+            time.sleep(0.05)
+
     def close(self) -> None:
         """End every process, the youngest first."""
         while self.programs:
             self.programs.pop().end()
+
+
+def _family(pid: int) -> list[int]:
+    """Return a process and its descendants that live."""
+    found, left = [], [pid]
+    while left:
+        found.append(one := left.pop())
+        with suppress(OSError):
+            for children in Path(f"/proc/{one}/task").glob("*/children"):
+                left += map(int, children.read_text().split())
+    return found
+
+
+def _cpu(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return (int(fields[11]) + int(fields[12])) / _TICK
+
+
+def _pss(pid: int) -> float:
+    try:
+        found = re.search(r"^Pss: +(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
+    except OSError:
+        return 0
+    return int(found[1]) * 1024 if found else 0
 
 
 def _tie(cores: set[int]) -> None:

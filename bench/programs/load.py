@@ -1,7 +1,7 @@
 """Load: prebuilt requests over kept connections, each sent when the one before it was answered.
 
 `python -m bench.programs.load PORT SECONDS CONNECTIONS FILE` prints {"answered", "refused", "seconds"} as JSON;
-FILE is a msgpack list of requests.
+FILE is a msgpack list of requests. With "once" behind it each is sent once, and the time is that of the last answer.
 """
 
 from __future__ import annotations
@@ -35,20 +35,20 @@ class Sender(asyncio.Protocol):
         self._transport.write(next(self._requests))
 
     def data_received(self, data: bytes) -> None:
-        """Read an answer, which always has a Content-Length here, and send the next request."""
+        """Read an answer and send the next request."""
         buffer = self._buffer + data if self._buffer else data
         head = buffer.find(b"\r\n\r\n")
-        at = buffer.find(b"content-length: ")
-        if head < 0 or len(buffer) < head + 4 + int(buffer[at + 16 : buffer.find(b"\r", at)]):
+        if head < 0 or len(buffer) < head + 4 + length(buffer[:head]):
             self._buffer = buffer
             return
         self._buffer = b""
-        if buffer.startswith(b"HTTP/1.1 202"):
+        if buffer.startswith(b"HTTP/1.1 20"):
             self.answered += 1
         else:
             self.refused += 1
-        if time.perf_counter() < self._until:
-            self._transport.write(next(self._requests))
+        request = next(self._requests, b"") if time.perf_counter() < self._until else b""
+        if request:
+            self._transport.write(request)
         else:
             self._transport.close()
 
@@ -58,12 +58,17 @@ class Sender(asyncio.Protocol):
             self.done.set_result(None)
 
 
-async def run(port: int, seconds: float, connections: int, requests: list[bytes]) -> dict[str, float]:
-    """Return what was answered 202, what was answered otherwise, and in how many seconds."""
+def length(head: bytes) -> int:
+    """Return the answer's Content-Length; the short answers here always have one."""
+    at = head.lower().find(b"content-length:")
+    return int(head[at + 15 :].split(b"\r", 1)[0]) if at >= 0 else 0
+
+
+async def run(port: int, seconds: float, connections: int, requests: Iterator[bytes]) -> dict[str, float]:
+    """Return what was answered 2xx, what was answered otherwise, and in how many seconds."""
     loop = asyncio.get_running_loop()
-    endless = itertools.cycle(requests)
     began = time.perf_counter()
-    senders = [Sender(endless, began + seconds) for _ in range(connections)]
+    senders = [Sender(requests, began + seconds) for _ in range(connections)]
     for sender in senders:
         await loop.create_connection(lambda sender=sender: sender, "127.0.0.1", port)  # type: ignore[misc]
     await asyncio.gather(*(sender.done for sender in senders))
@@ -73,9 +78,10 @@ async def run(port: int, seconds: float, connections: int, requests: list[bytes]
 
 def main() -> None:
     """Run with the arguments of the command line."""
-    port, seconds, connections, file = sys.argv[1:]
+    port, seconds, connections, file, *once = sys.argv[1:]
     requests = msgspec.msgpack.decode(Path(file).read_bytes(), type=list[bytes])
-    result = uvloop.run(run(int(port), float(seconds), int(connections), requests))
+    every = iter(requests) if once else itertools.cycle(requests)
+    result = uvloop.run(run(int(port), float(seconds), int(connections), every))
     print(msgspec.json.encode(result).decode())
 
 

@@ -5,14 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from bench.row import Row
-from bench.rows import ingest, latency, memory, webhooks
+from bench.rows import answers, crash, footprint, growth, ingest, latency, limit, memory, peers, start, storm, webhooks
 from bench.stage import Stage
 
 Measure = Callable[[Stage], Iterator[Row]]
 
 ROWS: dict[str, Measure] = {
     "webhooks": webhooks.measure,
+    "peers": peers.measure,
+    "answers": answers.measure,
     "ingest": ingest.measure,
     "latency": latency.measure,
+    "storm": storm.measure,
+    "limit": limit.measure,
+    "crash": crash.measure,
     "memory": memory.measure,
+    "growth": growth.measure,
+    "start": start.measure,
+    "footprint": footprint.measure,
 }

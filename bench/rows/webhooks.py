@@ -6,7 +6,6 @@ import http.server
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
@@ -60,15 +59,13 @@ def _kinds(stage: Stage, key: rsa.RSAPrivateKey) -> list[Kind]:
 
 def _row(stage: Stage, client: redis.Redis, kind: Kind) -> Row:
     ours, floor = Series(), Series()
-    file = stage.folder / "requests"
-    file.write_bytes(msgspec.msgpack.encode(kind.requests))
     bridge, port = stage.receiver()
-    _run(stage, bridge, port, file, kind.alerts, seconds=0.5)
+    load(stage, bridge, port, kind.requests, kind.alerts, seconds=0.5)
     bare, bare_port = stage.bare_receiver(_kept(client))
     for _ in range(RUNS):
         for series, program, where in ((ours, bridge, port), (floor, bare, bare_port)):
             empty(client)
-            series.add(*_run(stage, program, where, file, kind.alerts))
+            series.add(*load(stage, program, where, kind.requests, kind.alerts))
     empty(client)
     bridge.end()
     bare.end()
@@ -82,10 +79,12 @@ def _kept(client: redis.Redis) -> int:
     return len(fields[b"a"])
 
 
-def _run(
-    stage: Stage, program: Program, port: int, file: Path, alerts: int, seconds: float = SECONDS
+def load(
+    stage: Stage, program: Program, port: int, requests: list[bytes], alerts: int, seconds: float = SECONDS
 ) -> tuple[float, float]:
-    """Return alerts per second, and CPU microseconds of the receiver per alert."""
+    """Return alerts per second, and CPU microseconds of the program per alert."""
+    file = stage.folder / "requests"
+    file.write_bytes(msgspec.msgpack.encode(requests))
     before = program.cpu()
     argv = ("bench.programs.load", str(port), str(seconds), str(CONNECTIONS), str(file))
     result: dict[str, float] = msgspec.json.decode(stage.output(*argv, cores=OTHERS))
