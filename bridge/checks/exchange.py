@@ -19,11 +19,15 @@ from bridge.domain.observation import Fault
 
 BODY_LIMIT = 64 * 1024
 """As much of a body is read and, if it comes compressed, inflated; conditions see no more."""
-WIRE_LIMIT = 3 * BODY_LIMIT
-"""Head and body as they come; more of a head is a fault, more of a body is left."""
+HEAD_LIMIT = 64 * 1024
+"""More of a head is a fault."""
+WIRE_LIMIT = HEAD_LIMIT + 2 * BODY_LIMIT
+"""Head and body as they come; more of a body is left."""
 CHUNK_LIMIT = 4096
 """Pieces of a body: a byte in each would cost more than the body is worth."""
 SLICE = 8 * 1024
+START = 60
+"""As much of what comes is kept to say what it is, where it is not HTTP."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +52,12 @@ class Wire(httpcore.AsyncNetworkStream):
         self._notes = notes
         self._began = began
         self.came = 0
+        self.limit = HEAD_LIMIT
+        self.start = b""
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Return what came; b"" at its end or when more came than is looked at."""
-        if self.came > WIRE_LIMIT:
+        if self.came > self.limit:
             return b""
         await asyncio.sleep(0)
         some = await self._line.reader.read(min(max_bytes, SLICE))
@@ -59,6 +65,7 @@ class Wire(httpcore.AsyncNetworkStream):
             self._notes.facts["First byte"] = since(self._began)
             self._notes.phase = "waiting for the rest of the headers"
         self.came += len(some)
+        self.start += some[: START - len(self.start)]
         return some
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
@@ -94,6 +101,7 @@ async def _exchange(request: httpx.Request, wire: Wire, notes: Notes) -> Answer:
         request.method, _url(request.url), headers=request.headers.raw, content=request.content or None
     )
     came = await connection.handle_async_request(asked)
+    wire.limit = WIRE_LIMIT
     notes.phase = "waiting for the rest of the body"
     headers = httpx.Headers(came.headers)
     reason = notes.line(came.extensions["reason_phrase"].decode("latin-1"), 60)
@@ -120,14 +128,16 @@ async def _body(pieces: AsyncIterator[bytes], headers: httpx.Headers, wire: Wire
 
 
 def _in_words(error: Exception, wire: Wire, notes: Notes) -> str:
-    if wire.came > WIRE_LIMIT or "too long" in str(error):
-        return "the headers have no end"
     if not wire.came:
         return "the target closed the connection before it answered"
+    if not wire.start.startswith(b"HTTP/"[: len(wire.start)]):
+        return f"what came is not HTTP: {notes.line(wire.start.decode('latin-1')) or 'no text'}"
+    if wire.came > wire.limit or "too long" in str(error):
+        return "the headers have no end"
     text = str(error)
     if "peer closed connection" in text or "disconnected" in text:
         return "the target closed the connection in the middle of the answer"
-    return f"what came is not HTTP/1.1: {notes.line(text, 120)}"
+    return f"what came breaks the rules of HTTP/1.1: {notes.line(text, 120)}"
 
 
 def _url(url: httpx.URL) -> httpcore.URL:

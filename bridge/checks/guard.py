@@ -70,7 +70,8 @@ _ISATAP = (0x00005EFE, 0x02005EFE)
 
 def permit(address: Address, *, allow_private: bool) -> None:
     """Return if a check may go to that address; raises Wrong with REFUSED and what to do about it."""
-    every = (address, *embedded(address))
+    plain = IPv6Address(int(address)) if address.version == 6 else address  # without a zone
+    every = (plain, *embedded(address))
     if any(one in METADATA for one in every):
         raise Wrong(Fault.REFUSED, f"{address} is where a cloud hands out its credentials: no check may go there")
     word = next((word for one in every if (word := special(one))), "")

@@ -28,6 +28,8 @@ class Target:
     heard: list[bytes] = field(default_factory=list)
     """The head of each request, or what else came first."""
     scheme: str = "http"
+    met: int = 0
+    """Connections."""
 
     @property
     def url(self) -> str:
@@ -44,6 +46,7 @@ async def target(
 
     async def met(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         open_writers.add(writer)
+        made.met += 1
         try:
             if isinstance(talk, bytes):
                 made.heard.append(await reader.readuntil(b"\r\n\r\n"))
