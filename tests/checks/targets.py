@@ -55,8 +55,8 @@ async def target(
                 writer.close()
             else:
                 await talk(reader, writer)
-        except (OSError, asyncio.IncompleteReadError, ssl.SSLError):
-            pass
+        except (OSError, asyncio.IncompleteReadError, ssl.SSLError, asyncio.CancelledError):
+            pass  # the look is over
         finally:
             open_writers.discard(writer)
             writer.transport.abort()
@@ -78,7 +78,7 @@ def answer(body: bytes = b"ok\n", status: str = "200 OK", *headers: str) -> byte
     return "\r\n".join(lines).encode("latin-1") + body
 
 
-async def look(kind: str, timeout: float = 5.0, now: datetime = NOW, **options: Any) -> Observation:
+async def look(kind: str, timeout: float = 20.0, now: datetime = NOW, **options: Any) -> Observation:
     """Look once, with private addresses allowed unless the test says otherwise."""
     made = CHECKS[kind]
     check = made("shop", made.Options.model_validate({"allow_private": True, **options}), timedelta(seconds=timeout))

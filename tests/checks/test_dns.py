@@ -25,7 +25,7 @@ ZONE: Zone = {
 }
 
 
-def seen(rcode: int = 0, zone: Zone | None = ZONE, timeout: float = 5, **options: Any) -> Observation:
+def seen(rcode: int = 0, zone: Zone | None = ZONE, timeout: float = 20, **options: Any) -> Observation:
     async def run() -> Observation:
         async with name_server(zone, rcode) as server:
             return await look("dns", timeout, servers=[f"127.0.0.1:{server.port}"], **options)
