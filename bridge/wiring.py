@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import cast
 
 from celery import Celery
@@ -11,10 +11,11 @@ from celery import Celery
 from bridge import selfreport
 from bridge.bell import CeleryBell, celery_app
 from bridge.checks import CHECKS
+from bridge.dial import call
 from bridge.domain.heartbeat import Plan
 from bridge.enrich.links import LINKS, LinkOptions, Links
 from bridge.enrich.scrub import Scrubber, ScrubOptions
-from bridge.pipeline import beats
+from bridge.pipeline import beats, selfwatch
 from bridge.pipeline.checkups import Watched
 from bridge.pipeline.parts import Parts, Recovery
 from bridge.pipeline.rounds import Rounds
@@ -32,6 +33,7 @@ from bridge.store.inbox import Inbox
 from bridge.store.incidents import Incidents
 from bridge.store.keyspace import Keyspace, connect
 from bridge.store.presence import Presence
+from bridge.store.proof import Proofs
 from bridge.store.runs import Runs
 from bridge.store.vitals import Vitals
 
@@ -123,9 +125,11 @@ def parts(settings: Settings, app: Celery) -> Parts:
         bell=CeleryBell(app),
         mask=settings.mask,
         vitals=Vitals(keys),
-        listeners=dict.fromkeys(beats.KINDS, beats.heed),
+        listeners=dict.fromkeys(beats.KINDS, beats.heed) | {"self": selfwatch.heed},
         heartbeats=Heartbeats(keys, plans(settings)),
         watchdogs=[dog for name, one in settings.heartbeats.items() if (dog := one.watchdog(name))],
+        proofs=Proofs(keys),
+        pulse=_pulse(settings),
         self_watch=settings.general.self_watch,
         inbox_limit=settings.receiver.inbox_limit,
         sinks=sinks(settings),
@@ -140,6 +144,11 @@ def parts(settings: Settings, app: Celery) -> Parts:
         abandoned=settings.general.timing.abandoned,
         longest_wait=settings.general.timing.longest_wait,
     )
+
+
+def _pulse(settings: Settings) -> Callable[[], str] | None:
+    url = settings.general.self_watch.heartbeat_url
+    return None if url is None else lambda: call("GET", url.get_secret_value())
 
 
 def presence(settings: Settings) -> Presence:

@@ -21,6 +21,7 @@ from bridge.store.deliveries import LEASE, Deliveries
 from bridge.store.heartbeats import Heartbeats
 from bridge.store.inbox import ABANDONED, Inbox
 from bridge.store.incidents import Incidents
+from bridge.store.proof import Proofs
 from bridge.store.runs import Runs
 from bridge.store.vitals import Vitals
 
@@ -91,6 +92,10 @@ class Parts:
     """From where on its own trouble is worth an alert."""
     inbox_limit: InboxLimit = field(default_factory=InboxLimit)
     """Above it receivers send senders away."""
+    proofs: Proofs | None = None
+    """Entries of the bridge's own that go through the inbox; without it nothing is proven."""
+    pulse: Callable[[], str] | None = None
+    """Sends the outgoing heartbeat; returns why it did not get through, or nothing."""
     listeners: Mapping[str, Listener] = field(default_factory=dict)
     """Who hears the pings that come through the inbox, by what their names begin with."""
     heartbeats: Heartbeats | None = None

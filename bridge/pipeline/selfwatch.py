@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 import structlog
 
 from bridge.domain.alert import Alert, Severity, Status, event_id, fingerprint
+from bridge.domain.ping import Ping
+from bridge.pipeline import pulse
 from bridge.pipeline.audience import SELF
 from bridge.pipeline.concerns import Concern, Limits, concerns
 from bridge.pipeline.deliver import deliver
@@ -15,7 +17,8 @@ from bridge.pipeline.ingest import fold
 from bridge.pipeline.parts import Parts
 from bridge.selfreport import TAG
 from bridge.store.notes import FORGOTTEN
-from bridge.store.vitals import Said, Vital
+from bridge.store.proof import NAME
+from bridge.store.vitals import Said, Vital, Vitals
 
 EVERY = timedelta(seconds=10)
 SAY_AGAIN = timedelta(minutes=1)
@@ -37,7 +40,7 @@ def watch(parts: Parts) -> list[Alert]:
 
 
 def look(parts: Parts) -> list[Alert]:
-    """Say what has come up, changed or is over; returns those alerts.
+    """Say what has come up, changed or is over, and send the outgoing heartbeat if all is well; returns those alerts.
 
     They go into their incidents at once, past the inbox, which may be full or served by nobody. A crash on the way
     says the same again, which is a duplicate then.
@@ -46,19 +49,32 @@ def look(parts: Parts) -> list[Alert]:
         return []
     vital = parts.vitals.read(list(parts.sinks))
     parts.vitals.forget([note.name for note in vital.receivers if vital.now - note.at > FORGOTTEN])
-    said, found = parts.vitals.said(), standing(parts, vital)
-    alerts = []
-    for name in {**said, **found}:
-        alert, note = statement(name, found.get(name), said.get(name), vital.now)
-        if alert is not None:
-            fold(parts, [alert], vital.now)
-            parts.vitals.note(name, note)
-            log.warning("concern" if note else "concern_over", concern=name, reason=alert.summary)
-            alerts.append(alert)
+    found = standing(parts, vital)
+    alerts = _say(parts, parts.vitals, found, vital.now)
+    pulse.beat(parts, vital, found)
     if any(name in found for name in UNHEARD):
         for destination in parts.sinks:
             deliver(parts, destination)
     return alerts
+
+
+def _say(parts: Parts, vitals: Vitals, found: Mapping[str, Concern], now: datetime) -> list[Alert]:
+    said = vitals.said()
+    alerts = []
+    for name in {**said, **found}:
+        alert, note = statement(name, found.get(name), said.get(name), now)
+        if alert is not None:
+            fold(parts, [alert], now)
+            vitals.note(name, note)
+            log.warning("concern" if note else "concern_over", concern=name, reason=alert.summary)
+            alerts.append(alert)
+    return alerts
+
+
+def heed(parts: Parts, pings: Sequence[Ping], now: datetime) -> None:
+    """Hear the bridge's own pings: what lies in the inbox is read."""
+    if parts.proofs is not None and any(ping.name == NAME for ping in pings):
+        parts.proofs.heard(now)
 
 
 def standing(parts: Parts, vital: Vital) -> dict[str, Concern]:

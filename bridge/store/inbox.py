@@ -7,6 +7,7 @@ import secrets
 import socket
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any, cast
 
 import msgspec
 
@@ -65,9 +66,10 @@ class Inbox:
         self._keys = keyspace
         self._consumer = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
 
-    def put(self, alerts: Sequence[Alert], trace: str = "", pings: Sequence[Ping] = ()) -> None:
-        """Write what one request said, all or nothing."""
-        self._keys.client.xadd(self._keys.key("inbox"), {"a": body_of(alerts, pings), "t": trace})
+    def put(self, alerts: Sequence[Alert], trace: str = "", pings: Sequence[Ping] = ()) -> str:
+        """Write what one request said, all or nothing; returns the id of its entry."""
+        fields: dict[Any, Any] = {"a": body_of(alerts, pings), "t": trace}
+        return cast("bytes", self._keys.client.xadd(self._keys.key("inbox"), fields)).decode()
 
     def take(self, limit: int, abandoned: timedelta = ABANDONED) -> tuple[datetime, list[Taken]]:
         """Return the store's time and up to `limit` entries, abandoned ones first."""

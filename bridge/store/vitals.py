@@ -12,6 +12,7 @@ from bridge.domain.alert import from_epoch
 from bridge.store.keyspace import Keyspace
 from bridge.store.notes import Note, notes_of
 from bridge.store.presence import Worker, workers_of
+from bridge.store.proof import Proof, proof_of
 
 
 class Blocked(msgspec.Struct, frozen=True):
@@ -21,6 +22,15 @@ class Blocked(msgspec.Struct, frozen=True):
     until: datetime
     """When it is tried again; now, while it is being tried."""
     reason: str
+
+
+class Pulse(msgspec.Struct, frozen=True):
+    """What is known of the outgoing heartbeat."""
+
+    sent: datetime | None = None
+    """When it last got through."""
+    withheld: str = ""
+    """Why it is not sent now; empty while it is."""
 
 
 class Vital(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +55,10 @@ class Vital(msgspec.Struct, frozen=True, kw_only=True):
     workers: tuple[Worker, ...] = ()
     """Those of the last hour that did not say goodbye, the longest silent first."""
     receivers: tuple[Note, ...] = ()
+    proof: Proof = Proof()
+    """That what is accepted is worked on."""
+    pulse: Pulse = Pulse()
+    """The outgoing heartbeat."""
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -84,6 +98,8 @@ class Vitals:
         pipe.get(self._keys.key("swept"))
         pipe.hgetall(self._keys.key("workers"))
         pipe.hgetall(self._keys.key("receivers"))
+        pipe.hgetall(self._keys.key("proof"))
+        pipe.hgetall(self._keys.key("pulse"))
         for name in destinations:
             pipe.get(self._keys.key(f"probe:{name}"))
             pipe.pttl(self._keys.key(f"hold:{name}"))
@@ -93,7 +109,7 @@ class Vitals:
         size = found.pop(5)  # MEMORY is not allowed everywhere
         if broken := next((one for one in found if isinstance(one, Exception)), None):
             raise broken
-        (seconds, micros), letters, shed, first, entries, swept, workers, receivers, *rest = found
+        (seconds, micros), letters, shed, first, entries, swept, workers, receivers, proof, pulse, *rest = found
         now = from_epoch(seconds + micros / 1e6)
         rows = list(zip(destinations, rest[::4], rest[1::4], rest[2::4], rest[3::4], strict=True))
         return Vital(
@@ -108,7 +124,16 @@ class Vitals:
             swept=from_epoch(int(swept) / 1000) if swept else None,
             workers=workers_of(workers),
             receivers=notes_of(receivers),
+            proof=proof_of(proof),
+            pulse=_pulse(pulse),
         )
+
+    def note_pulse(self, *, sent: datetime | None = None, withheld: str) -> None:
+        """Remember that the outgoing heartbeat was sent, or why it was not."""
+        fields: dict[Any, Any] = {"withheld": withheld}
+        if sent is not None:
+            fields["sent"] = round(sent.timestamp() * 1000)
+        self._keys.client.hset(self._keys.key("pulse"), mapping=fields)
 
     def forget(self, receivers: Sequence[str]) -> None:
         """Throw the notes of receivers away."""
@@ -131,6 +156,11 @@ class Vitals:
 def _blocked(probe: bytes, hold_ms: int, now: datetime) -> Blocked:
     since, _, reason = probe.decode().partition("|")
     return Blocked(from_epoch(int(since) / 1000), now + timedelta(milliseconds=max(0, hold_ms)), reason)
+
+
+def _pulse(fields: dict[bytes, bytes]) -> Pulse:
+    sent = fields.get(b"sent")
+    return Pulse(from_epoch(int(sent) / 1000) if sent else None, fields.get(b"withheld", b"").decode())
 
 
 def _accepted(first: Any) -> datetime | None:

@@ -9,9 +9,15 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 
 from bridge.pipeline.concerns import Concern
 from bridge.pipeline.parts import Parts
+from bridge.pipeline.pulse import withheld
 from bridge.pipeline.selfwatch import standing
 from bridge.store.keyspace import Keyspace
 from bridge.store.vitals import Vital, Vitals
+
+_AGES = {
+    "proof": "Since an entry of the bridge's own was last read out of the inbox and committed.",
+    "outgoing_heartbeat": "Since the outgoing heartbeat last got through.",
+}
 
 
 class Wellbeing:
@@ -38,7 +44,16 @@ class Wellbeing:
             "oldest_undelivered_seconds": {name: _age(vital, vital.owed.get(name)) for name in self._parts.sinks},
             "blocked": sorted(vital.blocked),
             "dead_letters": vital.letters,
+            "proven_seconds": _since(vital, vital.proof.proven),
+            "outgoing_heartbeat": self._heartbeat(vital, found),
         }
+
+    def _heartbeat(self, vital: Vital, found: dict[str, Concern]) -> dict[str, object] | None:
+        """Return when the outgoing heartbeat got through last, and why it is not sent now; None without one."""
+        if self._parts.pulse is None:
+            return None
+        why = withheld(vital, found) or vital.pulse.withheld
+        return {"sent_seconds": _since(vital, vital.pulse.sent), "withheld": why}
 
     def metrics(self) -> Iterator[Metric]:
         """Yield the same for Prometheus."""
@@ -51,6 +66,10 @@ class Wellbeing:
             "Since the oldest request in the inbox was accepted; 0 when there is none.",
             value=_age(vital, vital.oldest),
         )
+        for what, at in {"proof": vital.proof.proven, "outgoing_heartbeat": vital.pulse.sent}.items():
+            age = _since(vital, at)
+            value = float("nan") if age is None else age
+            yield GaugeMetricFamily(f"alert_bridge_{what}_age_seconds", _AGES[what], value=value)
         late = GaugeMetricFamily(
             "alert_bridge_oldest_undelivered_seconds",
             "For how long a destination has not been told of what it should know; 0 when it is up to date.",
@@ -72,5 +91,9 @@ class Wellbeing:
         yield standing_now
 
 
+def _since(vital: Vital, at: datetime | None) -> float | None:
+    return max((vital.now - at).total_seconds(), 0.0) if at else None
+
+
 def _age(vital: Vital, since: datetime | None) -> float:
-    return max((vital.now - since).total_seconds(), 0.0) if since else 0.0
+    return _since(vital, since) or 0.0
