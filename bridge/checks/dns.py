@@ -85,10 +85,11 @@ class Dns:
             if self._options.equals == ():
                 return f"{self._options.name} does not exist"
             raise
-        notes.facts["Records"] = plain(", ".join(answer.records) or "none")
-        notes.facts |= {"Server": answer.server} | ({"TTL": f"{answer.ttl} s"} if answer.records else {})
-        self._judge(answer.records)
-        return f"{len(answer.records)} {'record' if len(answer.records) == 1 else 'records'} after {since(notes.began)}"
+        records = tuple(sorted(answer.records))  # name servers turn them round
+        notes.facts["Records"] = plain(", ".join(records) or "none")
+        notes.facts |= {"Server": answer.server} | ({"TTL": f"{answer.ttl} s"} if records else {})
+        self._judge(records)
+        return f"{len(records)} {'record' if len(records) == 1 else 'records'} after {since(notes.began)}"
 
     def _judge(self, records: tuple[str, ...]) -> None:
         """Return if the records are as expected; raises Wrong."""
