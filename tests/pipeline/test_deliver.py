@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ import redis
 from bridge.pipeline.deliver import deliver
 from bridge.pipeline.ingest import ingest
 from bridge.pipeline.parts import Parts
+from bridge.store.deadletters import DeadLetters
 from bridge.store.keyspace import Keyspace
 from tests.pipeline.quiet import parts_with
 from tests.pipeline.time_machine import forward
@@ -62,3 +64,29 @@ def test_a_rate_limit_holds_the_destination_as_long_as_it_says_however_often_the
 
     assert waits(redis_client) > 35, "the delivery itself keeps its backoff"
     assert 25_000 < redis_client.pttl("{ab}:hold:oncall") <= 30_000
+
+
+def test_an_hour_in_which_the_vendor_fails_is_told_once_as_it_stands_then_and_costs_few_attempts(
+    redis_client: redis.Redis, parts: Parts, vendor: Vendor
+) -> None:
+    problems, dice = [f"{number:024x}" for number in range(20)], random.Random(7)
+    attempts = 0
+    for minute in range(60):
+        said = [alert(minute, fingerprint=problem, event=f"{problem}-{minute}") for problem in problems]
+        parts.inbox.put(said)
+        ingest(parts)
+        for _ in range(6):
+            vendor.days = [dice.choice(("no answer", "no answer", "lost answer", "later")) for _ in range(40)]
+            attempts += deliver(parts, "oncall")
+            forward(redis_client, 10)
+    assert attempts < 400, "the circuit lets one through at a time"
+
+    vendor.days = []
+    for _ in range(80):
+        deliver(parts, "oncall")
+        forward(redis_client, 10)
+    assert redis_client.zcard("{ab}:due:oncall") == 0
+    told = {thing.incident: thing.count for thing in vendor.things}
+    assert len(vendor.things) == len(told), "each once"
+    assert told == {f"{problem}-1": 60 for problem in problems} | {f"{'f' * 24}-1": 1}
+    assert len(DeadLetters(Keyspace(redis_client))) == 0
