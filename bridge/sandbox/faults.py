@@ -117,6 +117,13 @@ class Faults:
         with self._lock:
             self._faults.extend(faults)
 
+    def take_back(self, fault: Fault) -> bool:
+        """Take out one fault, this very one; returns False if it is gone: it struck as often as it was to."""
+        with self._lock:
+            before = len(self._faults)
+            self._faults = [one for one in self._faults if one is not fault]
+            return len(self._faults) < before
+
     def clear(self) -> None:
         """Take all faults out."""
         with self._lock:

@@ -49,6 +49,8 @@ destinations:
     {{kind: jira, url: "{vendor}/jira", user: bot@example.com, token: {jira_token}, project: OPS,
      settle: {jira_settle}s, per_second: 0}}
 """
+CHILDREN = ("--pool", "processes", "--concurrency", "2")
+"""All workers but the first work in children (prefork, by the name that overrides our config) instead of threads."""
 SKEW = Path(__file__).with_name("skew.c")
 
 
@@ -69,6 +71,14 @@ class Part:
     @property
     def runs(self) -> bool:
         return self.process is not None and self.process.poll() is None
+
+    @property
+    def children(self) -> list[int]:
+        """Process ids of its children; none where there is no /proc."""
+        pid = self.process.pid if self.process is not None else 0
+        with suppress(OSError):
+            return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        return []
 
 
 @dataclass
@@ -198,7 +208,7 @@ def _prepare(made: Stand, sns: str, workers: int, receivers: int) -> None:
         _add(made, f"receiver-{number}", serve, config, {"ALERT_BRIDGE_DATA": str(made.folder / f"receiver-{number}")})
     for number in range(workers):
         off = {"LD_PRELOAD": str(shim), "CLOCK_OFF": str(420 * number)} if shim and number else {}
-        _add(made, f"worker-{number}", [sys.executable, *WORKER], config, off)
+        _add(made, f"worker-{number}", [sys.executable, *WORKER, *(CHILDREN if number else ())], config, off)
 
 
 def _add(made: Stand, name: str, argv: list[str], config: Path, more: dict[str, str]) -> None:

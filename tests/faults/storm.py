@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import resource
 import signal
@@ -26,6 +27,10 @@ CREATES = ("chat.postMessage", "createIssue", "addComment")
 """Elsewhere a page of HTML means a login page: the destination is left alone for a minute."""
 LATE = 1.5
 """Seconds by which a vendor does late what it was asked for: less than the sinks wait before they look (`settle`)."""
+CALL_WITHIN = 3.0
+"""Seconds in which a vendor has to be called for a fault set for its next call: it passes as real ones do, or faults
+would pile up at a destination that is left alone because of them."""
+TRIES = 3
 OUTSIDE = {
     "the vendor does it and cuts the connection": 22,
     "the vendor cuts the connection and does nothing": 6,
@@ -49,6 +54,7 @@ OUTSIDE = {
 """What vendors, people there and the way to them do, and how often as compared with others."""
 INSIDE = {
     "kill -9 of a worker": 5,
+    "kill -9 of a worker's child": 3,
     "kill -9 of a receiver": 4,
     "SIGTERM of a worker": 4,
     "SIGTERM of a receiver": 3,
@@ -108,23 +114,19 @@ class Storm:
         """Let one fault happen, and undo it."""
         self._own.dice = random.Random(f"{self._seed}-{number}")
         acts = self._vendor() | self._people() | self._processes() | self._store() | self._network()
-        if acts[name]():
+        if any(acts[name]() for _ in range(TRIES)):
             with self._lock:
                 self.struck[name] += 1
 
     # --- vendors ---------------------------------------------------------------------------------------------
 
     def _vendor(self) -> dict[str, Callable[[], bool]]:
-        add, dice = self._stand.sandbox.faults.add, self._dice
+        dice = self._dice
 
         def with_fault(
             make: Callable[[str], vendor.Fault], calls: tuple[str, ...] = SLACK + JIRA
         ) -> Callable[[], bool]:
-            def act() -> bool:
-                add(make(dice.choice(calls)))
-                return True
-
-            return act
+            return lambda: self._meets(make(dice.choice(calls)))
 
         def status() -> int:
             return dice.choice((500, 502, 503, 504))
@@ -145,9 +147,25 @@ class Storm:
             "the vendor answers with a page of HTML": with_fault(
                 lambda at: vendor.html(at, dice.choice((200, 502)), applied=dice.random() < 0.5), CREATES
             ),
-            "the vendor is down for a while": lambda: add(vendor.server_error("*", status(), times=20)) is None,
+            "the vendor is down for a while": lambda: self._down(vendor.server_error("*", status(), times=0)),
             RARE: self._token,
         }
+
+    def _meets(self, fault: vendor.Fault) -> bool:
+        """Set a fault for a call; returns whether the call came."""
+        faults, until = self._stand.sandbox.faults, time.monotonic() + CALL_WITHIN
+        faults.add(fault)
+        while time.monotonic() < until and any(one is fault for one in faults.left()):
+            time.sleep(0.1)
+        return not faults.take_back(fault)
+
+    def _down(self, fault: vendor.Fault) -> bool:
+        faults = self._stand.sandbox.faults
+        with self._only("vendors"):
+            faults.add(fault)
+            time.sleep(self._dice.uniform(1.0, 6.0))
+            faults.take_back(fault)
+        return True
 
     def _token(self) -> bool:
         slack, jira = self._stand.sandbox.slack, self._stand.sandbox.jira
@@ -225,11 +243,21 @@ class Storm:
 
         return {
             "kill -9 of a worker": signalled("worker", signal.SIGKILL),
+            "kill -9 of a worker's child": self._kill_child,
             "kill -9 of a receiver": signalled("receiver", signal.SIGKILL),
             "SIGTERM of a worker": signalled("worker", signal.SIGTERM),
             "SIGTERM of a receiver": signalled("receiver", signal.SIGTERM),
             "a worker paused past its lease": lambda: self._with_part("worker", self._pause),
         }
+
+    def _kill_child(self) -> bool:
+        """Kill one of the processes that a worker has working; it makes another."""
+        children = [child for part in self._stand.named("worker") if part.runs for child in sorted(part.children)]
+        if not children:
+            return False
+        with suppress(ProcessLookupError):
+            os.kill(self._dice.choice(children), signal.SIGKILL)
+        return True
 
     def _pause(self, part: Part) -> None:
         """Stop it until another took over, sometimes until that one has looked and acted."""
