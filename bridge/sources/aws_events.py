@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bridge.domain.words import clip
 from bridge.ports import Ignored
 from bridge.sources import aws_autoscaling, aws_synthetics
 from bridge.sources.aws_ecs import task
@@ -26,5 +27,7 @@ def told(kind: str, message: str, partition: str) -> Statement | Ignored:
     """Return what an event of that detail-type says; the partition is the topic's. Raises Unparseable."""
     reader = READERS.get(kind)
     if reader is None:
-        return Ignored(f"EventBridge event {kind[:200]!r} is not read: docs/sources/aws-health.md names those that are")
+        return Ignored(
+            f"EventBridge event {clip(kind, 200)!r} is not read: docs/sources/aws-health.md names those that are"
+        )
     return reader(read_event(message, partition))

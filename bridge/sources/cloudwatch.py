@@ -42,6 +42,8 @@ def _signing_host(value: str) -> str:
 _ALARM_CHANGED = "CloudWatch Alarm State Change"
 _TITLE_LIMIT = 200
 _TEXT_LIMIT = 4000
+_REASON_LIMIT = 400
+"""Of what is ignored: it goes to the log."""
 
 
 class CloudWatchOptions(settings.Options):
@@ -201,7 +203,7 @@ class CloudWatch:
 
     def _told(self, said: Statement | Ignored, carriers: dict[str, str] | None = None) -> list[Alert] | Ignored:
         if isinstance(said, Ignored):
-            return said
+            return Ignored(clip(said.reason, _REASON_LIMIT))
         return [msgspec.structs.replace(said.alert(self._name, self._options.severity), carriers=carriers or {})]
 
     def _alarm(self, alarm: Alarm, carriers: dict[str, str] | None = None) -> list[Alert] | Ignored:
