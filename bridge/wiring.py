@@ -23,6 +23,7 @@ from bridge.ports import Action, House, Sink, Source
 from bridge.recovery import ACTIONS
 from bridge.settings import ConfigError, Kinds, Problem, Settings, config_path
 from bridge.settings import load as load_settings
+from bridge.settings.heartbeats import HEARTBEAT
 from bridge.sinks import SINKS
 from bridge.sources import SOURCES
 from bridge.store.checks import Checks
@@ -112,6 +113,11 @@ def plans(settings: Settings) -> list[Plan]:
     zone = settings.timezone
     quiet = [one.liveness.plan(name, zone) for name, one in settings.sources.items()]
     return [one.plan(name, zone) for name, one in settings.heartbeats.items()] + [one for one in quiet if one]
+
+
+def ping_keys(settings: Settings) -> dict[str, str]:
+    """Return the name of the pings that come with each key."""
+    return {one.key.get_secret_value(): HEARTBEAT + name for name, one in settings.heartbeats.items() if one.key}
 
 
 def parts(settings: Settings, app: Celery) -> Parts:

@@ -1,9 +1,9 @@
-"""The receiver's ASGI application: /hooks, /healthz, /readyz, /metrics."""
+"""The receiver's ASGI application: /hooks, /ping, /healthz, /readyz, /metrics."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -31,8 +31,10 @@ from bridge.web.drain import Drain
 from bridge.web.hooks import Hooks
 from bridge.web.inlet import STORE_WITHIN, InboxLimit, Inlet, client
 from bridge.web.letterbox import Letterbox
+from bridge.web.life import Life
 from bridge.web.metrics import Gauges
 from bridge.web.notice import Notice
+from bridge.web.pings import PATH, Pings
 from bridge.web.pressure import pressure_metrics
 from bridge.web.readiness import Readiness
 from bridge.web.watch import Watch
@@ -55,21 +57,27 @@ class Receiver:
     max_body: int = 1 << 20
     drain: timedelta = timedelta()
     api: Api | None = None
+    ping_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Key → name of its pings."""
+    quiet: Collection[str] = ()
+    """Sources whose silence is to be noticed."""
 
 
 class _Front(Starlette):
-    """All addresses; webhooks go past the framework, whose routing takes a tenth of a request's time."""
+    """All addresses; webhooks and pings go past the framework, whose routing takes a tenth of a request's time."""
 
-    def __init__(self, hooks: Hooks, **pages: Any) -> None:
+    def __init__(self, hooks: Hooks, pings: Pings, **pages: Any) -> None:
         super().__init__(**pages)
-        self._hooks = hooks
+        self._hooks, self._pings = hooks, pings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not scope["path"].startswith("/hooks/"):
+        path = scope.get("path", "") if scope["type"] == "http" else ""
+        direct = self._hooks if path.startswith("/hooks/") else self._pings if path.startswith(PATH) else None
+        if direct is None:
             await super().__call__(scope, receive, send)
             return
         try:
-            await self._hooks(scope, receive, send)
+            await direct(scope, receive, send)
         except Exception as error:  # the server answers 500 and logs it
             selfreport.tell(error)
             raise
@@ -83,10 +91,11 @@ def application(receiver: Receiver) -> Starlette:
     writer = Writer(inlet, aside)
     quick = Keyspace(connect(receiver.redis_url, timeout=STORE_WITHIN), receiver.keyspace.prefix)
     letterbox = Letterbox(DeadLetters(quick, receiver.letter_limit), receiver.scrubber, inlet, aside)
-    hooks = Hooks(receiver.sources, receiver.scrubber, writer, letterbox.keep, receiver.max_body)
+    hooks = Hooks(receiver.sources, receiver.scrubber, writer, letterbox.keep, receiver.max_body, Life(receiver.quiet))
+    pings = Pings(receiver.ping_keys, receiver.scrubber, writer)
     pressure = partial(pressure_metrics, inlet, receiver.journal, writer.shed)
     wellbeing = Wellbeing(quick, receiver.parts)
-    gauges = Gauges(quick, list(receiver.parts.sinks), hooks.answers, pressure, wellbeing.metrics)
+    gauges = Gauges(quick, list(receiver.parts.sinks), hooks.answers, pressure, wellbeing.metrics, pings.answers)
     drain = Drain(receiver.drain)
     watch = Watch(inlet, aside, letterbox, Notice(inlet, aside, writer.shed))
 
@@ -105,6 +114,7 @@ def application(receiver: Receiver) -> Starlette:
 
     app = _Front(
         hooks,
+        pings,
         routes=[
             Route("/healthz", _healthz),
             Route("/readyz", Readiness(quick, inlet, aside, drain, wellbeing).answer),

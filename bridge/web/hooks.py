@@ -18,6 +18,7 @@ from bridge.enrich.scrub import Scrubber
 from bridge.pipeline.receive import receive as prove_and_parse
 from bridge.ports import Handshake, Ignored, Parsed, Request, Source, Unparseable, Unverified
 from bridge.web.body import Broken, Crowded, Message, Receive, Room, TooLarge, read
+from bridge.web.life import Life
 from bridge.web.writer import NotStored, Writer
 
 Send = Callable[[Message], Awaitable[None]]
@@ -54,12 +55,14 @@ class Hooks:
         writer: Writer,
         keep: Callable[[str, Request, str], Awaitable[None]],
         max_body: int,
+        life: Life | None = None,
     ) -> None:
         self._sources = sources
         self._scrubber = scrubber
         self._writer = writer
         self._keep = keep
         self._max_body = max_body
+        self._life = life or Life(())
         self._room = Room()
         self._asking = asyncio.Semaphore(ASKING)
         self.answers: Counter[tuple[str, int]] = Counter()
@@ -67,8 +70,8 @@ class Hooks:
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request."""
         name, secret = _target(scope)
-        headers = _headers(scope)
-        trace = _trace(headers)
+        headers = headers_of(scope)
+        trace = trace_of(headers)
         status, answer = await self._answer(scope["method"], name, secret, headers, receive, trace)
         self.answers[name if name in self._sources else "", status] += 1
         level = "info" if status < 400 else "warning"
@@ -94,7 +97,10 @@ class Hooks:
             except (Broken, ValueError) as error:
                 return 400, {"error": str(error)}
             request = Request(headers=headers, body=body, received_at=datetime.now(UTC), path_secret=secret)
-            return await self._take(name, source, request, trace)
+            status, answer = await self._take(name, source, request, trace)
+            if status in (200, 400):  # proven, though it brought no alert
+                await self._alive(name, trace)
+            return status, answer
 
     async def _take(self, name: str, source: Source, request: Request, trace: str) -> Answer:
         try:
@@ -117,11 +123,20 @@ class Hooks:
         if isinstance(parsed, Handshake):
             return await self._shake(parsed)
         try:
-            await self._writer.put(parsed, trace)
+            await self._writer.put(parsed, trace, self._life.signs(name))
         except NotStored as error:
+            self._life.unsaid(name)
             log.error("not_stored", source=name, reason=str(error), trace_id=trace)
             return 503, {"error": "it can't be kept right now"}
         return 202, {"accepted": len(parsed)}
+
+    async def _alive(self, name: str, trace: str) -> None:
+        """Note that a source has spoken; its sender is answered the same if that can't be kept."""
+        if pings := self._life.signs(name):
+            try:
+                await self._writer.put([], trace, pings)
+            except NotStored:
+                self._life.unsaid(name)
 
     async def _parse(self, source: Source, request: Request) -> Parsed:
         """Prove and parse, elsewhere what would hold up the loop; raises OSError when a proof can't be had in time."""
@@ -166,14 +181,15 @@ def _target(scope: Message) -> tuple[str, str]:
     return name, secret
 
 
-def _headers(scope: Message) -> dict[str, str]:
+def headers_of(scope: Message) -> dict[str, str]:
+    """Return a request's headers; of a repeated one the first counts."""
     headers: dict[str, str] = {}
     for key, value in scope["headers"]:
         headers.setdefault(key.decode("latin-1"), value.decode("latin-1"))
     return headers
 
 
-def _trace(headers: dict[str, str]) -> str:
+def trace_of(headers: dict[str, str]) -> str:
     """Return the request's own trace id, for log lines and the answer: never taken for the alert's."""
     if parent := _TRACEPARENT.fullmatch(headers.get("traceparent", "")):
         return parent[1]

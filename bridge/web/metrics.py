@@ -27,16 +27,19 @@ class Gauges:
         answers: Counter[tuple[str, int]],
         pressure: Callable[[], Iterator[Metric]],
         wellbeing: Callable[[], Iterator[Metric]],
+        pings: Counter[int],
     ) -> None:
         self._keys = keyspace
         self._pressure = pressure
         self._wellbeing = wellbeing
         self._destinations = destinations
         self._answers = answers
+        self._pings = pings
 
     def collect(self) -> Iterator[Metric]:
         """Yield every metric; without the store, those that need none of it."""
         yield self._webhooks()
+        yield self._ping_requests()
         yield from self._pressure()
         try:
             yield from self._of_store()
@@ -50,10 +53,12 @@ class Gauges:
         pipe.xlen(self._keys.key("inbox"))
         pipe.hlen(self._keys.key("dead"))
         pipe.get(self._keys.key("swept"))
+        pipe.zrange(self._keys.key("beats"), 0, -1, withscores=True)
         for name in self._destinations:
             pipe.zcard(self._keys.key(f"due:{name}"))
-        counts, inbox, dead, swept, *due = pipe.execute()
+        counts, inbox, dead, swept, beats, *due = pipe.execute()
         yield from _counted(cast("dict[bytes, bytes]", counts))
+        yield _heartbeats(beats)
         yield GaugeMetricFamily("alert_bridge_inbox_requests", "Accepted requests not yet ingested.", value=inbox)
         yield GaugeMetricFamily("alert_bridge_dead_letters", "Deliveries and requests that need a person.", value=dead)
         age = time.time() - int(swept) / 1000 if swept else float("nan")
@@ -77,9 +82,24 @@ class Gauges:
         registry.register(self)
         return generate_latest(registry)
 
+    def _ping_requests(self) -> Metric:
+        answered = CounterMetricFamily("alert_bridge_ping_requests", "Requests to /ping answered.", labels=["status"])
+        for status, number in self._pings.copy().items():
+            answered.add_metric([str(status)], number)
+        return answered
+
     def describe(self) -> list[Metric]:
         """Return nothing, so that registering does not ask the store."""
         return []
+
+
+def _heartbeats(beats: Sequence[tuple[bytes, float]]) -> Metric:
+    """Return which are up: what is down has no time at which to look at it again."""
+    up = GaugeMetricFamily("alert_bridge_heartbeat_up", "0 while it is down.", labels=["kind", "name"])
+    for member, score in beats:
+        kind, _, name = member.decode().partition(":")
+        up.add_metric([kind, name], float(score != float("inf")))
+    return up
 
 
 def _counted(counts: dict[bytes, bytes]) -> Iterator[Metric]:
@@ -90,10 +110,13 @@ def _counted(counts: dict[bytes, bytes]) -> Iterator[Metric]:
     recoveries = CounterMetricFamily(
         "alert_bridge_recoveries", "Runs of recovery actions, by how they ended.", labels=["action", "result"]
     )
+    pings = CounterMetricFamily("alert_bridge_pings", "Pings that were taken in.", labels=["kind"])
     for key, number in counts.items():
         kind, _, rest = key.decode().partition(":")
         if kind == "change":
             changes.add_metric([rest], int(number))
+        elif kind == "ping":
+            pings.add_metric([rest], int(number))
         elif kind == "delivery":
             deliveries.add_metric(rest.rsplit(":", 1), int(number))
         elif kind == "recovery":
@@ -101,6 +124,7 @@ def _counted(counts: dict[bytes, bytes]) -> Iterator[Metric]:
     yield changes
     yield deliveries
     yield recoveries
+    yield pings
     shed = CounterMetricFamily("alert_bridge_dead_letters_shed", "Letters there was no room for.")
     shed.add_metric([], int(counts.get(b"dead_letters_shed", 0)))
     yield shed

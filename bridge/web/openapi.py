@@ -13,6 +13,7 @@ Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | bool"
 _STORE_DOWN = "The store does not answer: come again."
 _NO_TOKEN = "No or wrong token."  # noqa: S105 - a sentence
 _NOT_THERE = "There is none of this name."
+_RETRY_AFTER: Json = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
 
 
 def document() -> dict[str, Json]:
@@ -25,7 +26,7 @@ def document() -> dict[str, Json]:
             "summary": "Where senders post their webhooks, and what programs may ask.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "paths": _hooks() | _pages() | _api(),
+        "paths": _hooks() | _pings() | _pages() | _api(),
         "components": {
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer", "description": "receiver.api_token of the config"}
@@ -71,6 +72,39 @@ def _hook(name: str, *parameters: str) -> dict[str, Json]:
             "503": _later("It can be kept, or proven, nowhere right now."),
         },
     }
+
+
+def _pings() -> dict[str, Json]:
+    """Return the ways to ping; HEAD is as GET."""
+    return {
+        "/ping/{key}": {"get": _ping("ping", "key"), "post": _ping("pingWithBody", "key")},
+        "/ping/{key}/{what}": {
+            "get": _ping("pingThat", "key", "what"),
+            "post": _ping("pingThatWithBody", "key", "what"),
+        },
+    }
+
+
+def _ping(name: str, *parameters: str) -> dict[str, Json]:
+    uuid: Json = {
+        "name": "rid",
+        "in": "query",
+        "description": "Pairs a start with its end.",
+        "schema": {"type": "string"},
+    }
+    body: dict[str, Json] = {
+        "requestBody": {"description": "Anything; 10,000 characters are kept.", "content": {"text/plain": {}}}
+    }
+    answers: dict[str, Json] = {
+        "200": _text("OK"),
+        "400": _text("What follows the key is not start, fail, log or an exit status, or rid is no UUID."),
+        "404": _text("There is no heartbeat with this key."),
+        "503": _text("It can be kept nowhere right now: come again.") | {"headers": _RETRY_AFTER},
+    }
+    summary = "A sign of life of a heartbeat: success, start, fail, log, or an exit status."
+    whose: list[Json] = [*map(_parameter, parameters), uuid]
+    operation = _operation(name, summary, answers) | {"parameters": whose}
+    return operation | (body if name.endswith("Body") else {})
 
 
 def _pages() -> dict[str, Json]:
@@ -153,8 +187,7 @@ def _nowhere(description: str) -> dict[str, Json]:
 
 
 def _later(description: str) -> dict[str, Json]:
-    wait: Json = {"description": "Seconds to wait.", "schema": {"type": "integer"}}
-    return _answer(description, "Error") | {"headers": {"Retry-After": wait}}
+    return _answer(description, "Error") | {"headers": _RETRY_AFTER}
 
 
 def _text(description: str) -> dict[str, Json]:

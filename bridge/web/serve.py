@@ -45,5 +45,7 @@ def receiver(settings: Settings) -> Receiver:
         letter_limit=wiring.letter_limit(settings),
         max_body=own.max_body,
         drain=own.drain,
+        ping_keys=wiring.ping_keys(settings),
+        quiet=[name for name, one in settings.sources.items() if one.liveness.expect_every],
         api=Api(token=token, replayer=replayer, timezone=settings.timezone) if token else None,
     )

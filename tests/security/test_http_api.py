@@ -57,6 +57,7 @@ def test_every_reference_in_it_leads_somewhere() -> None:
 def test_it_knows_every_route_and_no_other(front: Front) -> None:
     documented = {(method, path) for method, path, _ in operations()}
     hooks = {("POST", "/hooks/{source}"), ("POST", "/hooks/{source}/{path_secret}")}  # not of the framework
+    hooks |= {(method, path) for method in ("GET", "POST") for path in ("/ping/{key}", "/ping/{key}/{what}")}
 
     assert set(routed(front.app.routes)) | hooks == documented
 
