@@ -16,6 +16,7 @@ from bridge.domain.heartbeat import Plan
 from bridge.enrich.links import LINKS, LinkOptions, Links
 from bridge.enrich.scrub import Scrubber, ScrubOptions
 from bridge.pipeline import beats, selfwatch
+from bridge.pipeline.check_alert import Scrubbers
 from bridge.pipeline.checkups import Watched
 from bridge.pipeline.parts import Parts, Recovery
 from bridge.pipeline.rounds import Rounds
@@ -170,10 +171,16 @@ def checks(settings: Settings) -> dict[str, Watched]:
     }
 
 
+def check_scrubbers(settings: Settings) -> Scrubbers:
+    """Return what takes secrets out of what checks saw."""
+    return Scrubbers.of(cast("ScrubOptions", settings.scrub))
+
+
 def rounds(settings: Settings, app: Celery) -> Rounds:
     """Return what runs a worker's checks."""
     store = Checks(keyspace(settings))
-    return Rounds(store, checks(settings).values(), scrubber(settings), CeleryBell(app))
+    scrubbers = check_scrubbers(settings)
+    return Rounds(store, checks(settings).values(), scrubbers, CeleryBell(app))
 
 
 def recovery(settings: Settings, keys: Keyspace) -> Recovery:

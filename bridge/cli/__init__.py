@@ -19,6 +19,7 @@ COMMANDS = {
     "doctor": ("bridge.cli.doctor", "Check store, Slack, Jira and clock; say what to do."),
     "send-test": ("bridge.cli.send_test", "Send a proven sample alert of a source to a bridge."),
     "incidents": ("bridge.cli.incidents", "List incidents, or show one."),
+    "checks": ("bridge.cli.checks", "List health checks, or run one now."),
     "dead-letters": ("bridge.cli.dead_letters", "Look at what needs a person; try it again, or drop it."),
 }
 

@@ -25,6 +25,7 @@ def command() -> None:
         _number(settings.routes, "route"),
         _number(settings.links, "link"),
         *([_recovery(settings)] if settings.recovery else []),
+        *([_number(settings.checks, "check")] if settings.checks else []),
     ]
     click.echo(f"The config is right: {', '.join(counted)}.")
 

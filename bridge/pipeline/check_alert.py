@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
@@ -10,7 +12,7 @@ from bridge.domain.alert import Alert, Link, Severity, Status, event_id, fingerp
 from bridge.domain.checkup import Record, Statement
 from bridge.domain.observation import Fault, Observation
 from bridge.domain.words import clip
-from bridge.enrich.scrub import Scrubber
+from bridge.enrich.scrub import Scrubber, ScrubOptions
 from bridge.enrich.trace import from_id
 from bridge.pipeline.receive import cleaned
 from bridge.settings.checks import PlanOptions
@@ -20,6 +22,8 @@ SOURCE = "checks"
 LINE = 500
 """Characters of what was got, and of each fact; kinds keep far below."""
 FACTS = 20
+QUOTED = ("Body", "Answer")
+"""Facts that are the target's own words."""
 _TITLES = {
     Fault.BROKEN: "{} can't be checked",
     Fault.REFUSED: "{} can't be checked",
@@ -29,6 +33,20 @@ _TITLES = {
 }
 
 
+@dataclass(frozen=True)
+class Scrubbers:
+    """What takes secrets out of what a check saw: addresses are the very thing it looks at, and stay."""
+
+    quoted: Scrubber
+    """For the words of the target itself, where an address may be a visitor's."""
+    rest: Scrubber
+
+    @classmethod
+    def of(cls, options: ScrubOptions) -> Scrubbers:
+        """Return both by the operator's options."""
+        return cls(Scrubber(options), Scrubber(options.model_copy(update={"ip": False})))
+
+
 class Clean(msgspec.Struct, frozen=True):
     """What a run saw, as it may be stored."""
 
@@ -36,29 +54,41 @@ class Clean(msgspec.Struct, frozen=True):
     redactions: int
 
 
-def clean(seen: Observation, scrubber: Scrubber, at: datetime) -> Clean:
+def clean(seen: Observation, scrubbers: Scrubbers, at: datetime) -> Clean:
     """Return an observation without secrets, as webhooks are cleaned, and dated by the store's clock."""
     facts = {clip(name, 60): clip(value, LINE) for name, value in list(seen.facts.items())[:FACTS]}
-    given = Alert(
+    own = {name: value for name, value in facts.items() if name not in QUOTED}
+    quoted = {name: value for name, value in facts.items() if name in QUOTED}
+    ours = cleaned(_wrapped(at, own, seen.expected, seen.got), scrubbers.rest)
+    theirs = cleaned(_wrapped(at, quoted), scrubbers.quoted)
+    kept = msgspec.structs.replace(
+        seen,
+        at=at,
+        expected=ours.title,
+        got=ours.summary,
+        facts={**facts, **ours.facts, **theirs.facts},  # in their order
+        trace_id=from_id(seen.trace_id),
+    )
+    return Clean(kept, ours.redactions + theirs.redactions)
+
+
+def _wrapped(at: datetime, facts: Mapping[str, str], expected: str = "", got: str = "") -> Alert:
+    """Return texts as an alert, which is what is cleaned."""
+    return Alert(
         source=SOURCE,
         fingerprint="",
         event_id="",
         status=Status.NOTED,
         severity=Severity.INFO,
         at=at,
-        title=clip(seen.expected, LINE),
-        summary=clip(seen.got, LINE),
-        facts=facts,
+        title=clip(expected, LINE),
+        summary=clip(got, LINE),
+        facts=dict(facts),
     )
-    alert = cleaned(given, scrubber)
-    kept = msgspec.structs.replace(
-        seen, at=at, expected=alert.title, got=alert.summary, facts=alert.facts, trace_id=from_id(seen.trace_id)
-    )
-    return Clean(kept, alert.redactions)
 
 
 def alert_of(
-    name: str, target: str, plan: PlanOptions, statement: Statement, scrubber: Scrubber, redactions: int = 0
+    name: str, target: str, plan: PlanOptions, statement: Statement, scrubbers: Scrubbers, redactions: int = 0
 ) -> Alert:
     """Return a statement about a check's target as an alert."""
     seen, record = statement.seen, statement.record
@@ -73,14 +103,14 @@ def alert_of(
         summary=_failing(record, seen) if statement.status is Status.FIRING else _recovered(record, seen),
         service=plan.service,
         environment=plan.environment,
-        url=target if target.startswith(("http://", "https://")) else "",
+        url=target.partition("?")[0] if target.startswith(("http://", "https://")) else "",
         labels={**plan.labels, "check": name, "fault": record.fault or ""},
         facts=_facts(record, seen),
         links=(Link("Runbook", plan.runbook),) if plan.runbook else (),
         trace_id=seen.trace_id,
         redactions=redactions,
     )
-    return scrubber.scrub(alert)
+    return scrubbers.rest.scrub(alert)
 
 
 def farewell(name: str, now: datetime) -> Alert:

@@ -12,8 +12,7 @@ from bridge import selfreport
 from bridge.domain.checkup import judge
 from bridge.domain.observation import Fault, Observation
 from bridge.domain.words import duration
-from bridge.enrich.scrub import Scrubber
-from bridge.pipeline.check_alert import alert_of, clean
+from bridge.pipeline.check_alert import Scrubbers, alert_of, clean
 from bridge.ports import Check
 from bridge.settings.checks import PlanOptions
 from bridge.store.checks import Settled, Taken, Timetable
@@ -53,12 +52,12 @@ async def looked(watched: Watched, at: datetime, trace_id: str) -> Observation:
         return Observation(at=at, took=timedelta(), fault=Fault.BROKEN, got=got)
 
 
-def settlement(watched: Watched, run: Taken, seen: Observation, scrubber: Scrubber) -> Settled:
+def settlement(watched: Watched, run: Taken, seen: Observation, scrubbers: Scrubbers) -> Settled:
     """Return what a run came to: the record with it, and what is to be said; nothing in it is unscrubbed."""
-    kept = clean(seen, scrubber, run.at)
+    kept = clean(seen, scrubbers, run.at)
     record, statement = judge(run.record, kept.seen, watched.plan.policy)
     if statement is None:
         return Settled(record=record)
     target = watched.check.target
-    said = alert_of(watched.name, target, watched.plan, statement, scrubber, kept.redactions)
+    said = alert_of(watched.name, target, watched.plan, statement, scrubbers, kept.redactions)
     return Settled(record=record, said=said, repeats=statement.repeats)

@@ -15,8 +15,7 @@ from redis.exceptions import RedisError
 
 from bridge import selfreport
 from bridge.domain.observation import Observation
-from bridge.enrich.scrub import Scrubber
-from bridge.pipeline.check_alert import farewell
+from bridge.pipeline.check_alert import Scrubbers, farewell
 from bridge.pipeline.checkups import Watched, looked, settlement
 from bridge.pipeline.parts import Bell
 from bridge.store.checks import Checks, Settled, Taken, known
@@ -39,8 +38,8 @@ class Rounds:
     worker dies, is lost; the next slot is taken elsewhere.
     """
 
-    def __init__(self, store: Checks, watched: Iterable[Watched], scrubber: Scrubber, bell: Bell) -> None:
-        self._store, self._scrubber, self._bell = store, scrubber, bell
+    def __init__(self, store: Checks, watched: Iterable[Watched], scrubbers: Scrubbers, bell: Bell) -> None:
+        self._store, self._scrubbers, self._bell = store, scrubbers, bell
         self._watched = {one.name: one for one in watched}
         self._tables = {name: one.table for name, one in self._watched.items()}
         self._under_way: set[asyncio.Task[None]] = set()
@@ -132,7 +131,7 @@ class Rounds:
     def _settle(self, watched: Watched, run: Taken, seen: Observation) -> None:
         if self._store_silent:
             return  # what it saw is lost: a queue of these must not keep the next question waiting
-        settled = settlement(watched, run, seen, self._scrubber)
+        settled = settlement(watched, run, seen, self._scrubbers)
         noted, rings = self._store.settle(run, settled)
         if rings:
             self._bell.ingest()

@@ -13,7 +13,7 @@ from bridge.domain.observation import Fault, Observation
 from bridge.pipeline.check_alert import farewell
 from bridge.pipeline.checkups import settlement
 from bridge.store.checks import Taken
-from tests.pipeline.watch import SCRUBBER, Obedient, watched
+from tests.pipeline.watch import SCRUBBERS, Obedient, watched
 
 START = datetime(2026, 7, 1, 12, tzinfo=UTC)
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -30,7 +30,7 @@ def said(*seen: Observation, **plan: object) -> list[Alert]:
     one, record, alerts = watched("checkout-api", Obedient(), **plan), Record(), []
     for number, each in enumerate(seen):
         run = Taken("checkout-api", "1", START + timedelta(minutes=number), record)
-        settled = settlement(one, run, each, SCRUBBER)
+        settled = settlement(one, run, each, SCRUBBERS)
         record = settled.record
         alerts += [settled.said] if settled.said else []
     return alerts
@@ -114,13 +114,21 @@ def test_failures_that_are_not_in_a_row_are_told_so() -> None:
 def test_what_came_from_the_network_is_scrubbed_in_the_alert_and_in_the_record() -> None:
     secret = observation(Fault.BODY, "HTTP 200, password=hunter2hunter2", Body="token: ghp_" + "a1B2" * 9)
     one = watched("shop", Obedient())
-    settled = settlement(one, Taken("shop", "1", START, Record()), secret, SCRUBBER)
+    settled = settlement(one, Taken("shop", "1", START, Record()), secret, SCRUBBERS)
 
     assert settled.said is not None
     assert settled.said.redactions == 2
     for text in (repr(settled.said), repr(settled.record)):
         assert "hunter2" not in text
         assert "ghp_" not in text
+
+
+def test_the_addresses_that_are_looked_at_stay_and_those_in_the_targets_words_go() -> None:
+    seen = observation(Fault.CONNECT, "203.0.113.5:443 refused", Address="203.0.113.5:443", Body="hello 198.51.100.7")
+    (alert,) = said(seen)
+
+    assert alert.summary.startswith("203.0.113.5:443 refused; ")
+    assert alert.facts == {"Address": "203.0.113.5:443", "Body": "hello [redacted ip]"}
 
 
 def test_a_secret_that_was_cut_is_not_half_kept() -> None:

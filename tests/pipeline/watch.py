@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 import redis
 
 from bridge.domain.observation import Fault, Observation
-from bridge.enrich.scrub import Scrubber, ScrubOptions
+from bridge.enrich.scrub import ScrubOptions
+from bridge.pipeline.check_alert import Scrubbers
 from bridge.pipeline.checkups import Watched
 from bridge.pipeline.rounds import Rounds
 from bridge.settings import Options
@@ -22,7 +23,7 @@ from bridge.store.keyspace import Keyspace
 from tests.pipeline.desk import Quiet
 
 SECOND = timedelta(seconds=1)
-SCRUBBER = Scrubber(ScrubOptions())
+SCRUBBERS = Scrubbers.of(ScrubOptions())
 
 
 class Obedient:
@@ -75,7 +76,7 @@ class Rung(Quiet):
 
 def rounds(client: redis.Redis, *checks: Watched, bell: Rung | None = None) -> Rounds:
     """Return a worker's rounds over these checks."""
-    return Rounds(Checks(Keyspace(client)), checks, SCRUBBER, bell or Rung())
+    return Rounds(Checks(Keyspace(client)), checks, SCRUBBERS, bell or Rung())
 
 
 @contextmanager
