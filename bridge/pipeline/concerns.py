@@ -20,6 +20,9 @@ REFUSED_WITHIN = timedelta(minutes=1)
 VANISHED = 3
 """Workers that vanished within an hour are a concern even if others took their places."""
 
+CHECKS_LATE = timedelta(minutes=1)
+"""A run of a check that is so late is one that no worker takes."""
+
 
 class Limits(msgspec.Struct, frozen=True):
     """From where on something is a concern, as configured."""
@@ -186,10 +189,21 @@ def _sweep(vital: Vital, limits: Limits) -> Iterator[Concern]:
         )
 
 
+def _checks(vital: Vital, _: Limits) -> Iterator[Concern]:
+    if vital.check_due is not None and vital.now - vital.check_due >= CHECKS_LATE:
+        yield Concern(
+            kind="checks",
+            severity=Severity.CRITICAL,
+            title="alert-bridge does not run its checks",
+            summary=f"A run has been due for more than {duration(CHECKS_LATE)}, and no worker takes it: what goes down "
+            "is not noticed. Restart the workers; their log says more (checks_broken).",
+        )
+
+
 def _listed(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 _LOOKS: tuple[Callable[[Vital, Limits], Iterator[Concern]], ...] = (
-    _blocked, _overdue, _letters, _behind, _inbox, _refusing, _journal, _workers, _sweep,
+    _blocked, _overdue, _letters, _behind, _inbox, _refusing, _journal, _workers, _sweep, _checks,
 )  # fmt: skip

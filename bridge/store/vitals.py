@@ -59,6 +59,8 @@ class Vital(msgspec.Struct, frozen=True, kw_only=True):
     """That what is accepted is worked on."""
     pulse: Pulse = Pulse()
     """The outgoing heartbeat."""
+    check_due: datetime | None = None
+    """When the next run of a check is, or was, due; None: there are no checks."""
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -100,6 +102,7 @@ class Vitals:
         pipe.hgetall(self._keys.key("receivers"))
         pipe.hgetall(self._keys.key("proof"))
         pipe.hgetall(self._keys.key("pulse"))
+        pipe.zrange(self._keys.key("checks:due"), 0, 0, withscores=True)
         for name in destinations:
             pipe.get(self._keys.key(f"probe:{name}"))
             pipe.pttl(self._keys.key(f"hold:{name}"))
@@ -109,7 +112,8 @@ class Vitals:
         size = found.pop(5)  # MEMORY is not allowed everywhere
         if broken := next((one for one in found if isinstance(one, Exception)), None):
             raise broken
-        (seconds, micros), letters, shed, first, entries, swept, workers, receivers, proof, pulse, *rest = found
+        (seconds, micros), letters, shed, first, entries, swept, workers, receivers, *rest = found
+        proof, pulse, checks, *rest = rest
         now = from_epoch(seconds + micros / 1e6)
         rows = list(zip(destinations, rest[::4], rest[1::4], rest[2::4], rest[3::4], strict=True))
         return Vital(
@@ -126,6 +130,7 @@ class Vitals:
             receivers=notes_of(receivers),
             proof=proof_of(proof),
             pulse=_pulse(pulse),
+            check_due=from_epoch(checks[0][1] / 1000) if checks else None,
         )
 
     def note_pulse(self, *, sent: datetime | None = None, withheld: str) -> None:

@@ -13,6 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from redis.exceptions import RedisError
 
 from bridge.store.keyspace import Keyspace
+from bridge.web.check_metrics import check_counts
 
 log = structlog.get_logger(__name__)
 
@@ -59,6 +60,7 @@ class Gauges:
         counts, inbox, dead, swept, beats, *due = pipe.execute()
         yield from _counted(cast("dict[bytes, bytes]", counts))
         yield _heartbeats(beats)
+        yield from check_counts(cast("dict[bytes, bytes]", counts))
         yield GaugeMetricFamily("alert_bridge_inbox_requests", "Accepted requests not yet ingested.", value=inbox)
         yield GaugeMetricFamily("alert_bridge_dead_letters", "Deliveries and requests that need a person.", value=dead)
         age = time.time() - int(swept) / 1000 if swept else float("nan")

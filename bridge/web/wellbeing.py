@@ -11,8 +11,10 @@ from bridge.pipeline.concerns import Concern
 from bridge.pipeline.parts import Parts
 from bridge.pipeline.pulse import withheld
 from bridge.pipeline.selfwatch import standing
+from bridge.store.checks import Checks
 from bridge.store.keyspace import Keyspace
 from bridge.store.vitals import Vital, Vitals
+from bridge.web.check_metrics import check_details, check_gauges
 
 _AGES = {
     "proof": "Since an entry of the bridge's own was last read out of the inbox and committed.",
@@ -21,10 +23,11 @@ _AGES = {
 
 
 class Wellbeing:
-    """Reads the bridge's vital signs; every use is one round trip to the store, and raises RedisError."""
+    """Reads the bridge's vital signs; every use asks the store, and raises RedisError."""
 
     def __init__(self, keyspace: Keyspace, parts: Parts) -> None:
         self._vitals, self._parts = Vitals(keyspace), parts
+        self._checks = Checks(keyspace)
 
     def _read(self) -> tuple[Vital, dict[str, Concern]]:
         vital = self._vitals.read(list(self._parts.sinks))
@@ -46,6 +49,7 @@ class Wellbeing:
             "dead_letters": vital.letters,
             "proven_seconds": _since(vital, vital.proof.proven),
             "outgoing_heartbeat": self._heartbeat(vital, found),
+            "checks": check_details(self._checks.tally()),
         }
 
     def _heartbeat(self, vital: Vital, found: dict[str, Concern]) -> dict[str, object] | None:
@@ -83,6 +87,7 @@ class Wellbeing:
             blocked.add_metric([name], name in vital.blocked)
         yield late
         yield blocked
+        yield from check_gauges(self._checks.tally())
         standing_now = GaugeMetricFamily(
             "alert_bridge_concern", "What keeps the bridge from its work.", labels=["concern", "destination"]
         )

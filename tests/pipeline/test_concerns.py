@@ -56,6 +56,12 @@ def kinds(**more: object) -> list[str]:
     return [concern.name for concern in concerns(vital(**more), Limits())]
 
 
+def test_checks_that_nobody_runs_are_a_concern() -> None:
+    assert kinds(check_due=NOW - timedelta(seconds=59)) == []
+    assert kinds(check_due=NOW + MINUTE) == []
+    assert kinds(check_due=NOW - MINUTE) == ["checks:"]
+
+
 def test_a_healthy_bridge_has_no_concerns() -> None:
     assert kinds(oldest=NOW - timedelta(seconds=5)) == []
 

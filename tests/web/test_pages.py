@@ -57,6 +57,26 @@ def test_every_metric_is_in_the_table_of_its_page(receiver: Receiving) -> None:
     assert shown == first_column("### Metrics")
 
 
+def test_metrics_show_how_the_checks_are_and_whether_anybody_runs_them(receiver: Receiving) -> None:
+    keys = receiver.keyspace
+    now = time.time() * 1000
+    keys.client.zadd(keys.key("checks:due"), {"shop": now - 90_000, "api": now + 5_000})
+    keys.client.sadd(keys.key("checks:down"), "shop")
+    keys.client.hset(keys.key("counts"), mapping={"check:ok": 7, "check:timeout": 2, "checks_late_ms": 1500})
+    found = metrics(receiver)
+
+    assert found["alert_bridge_checks", ("up",)] == found["alert_bridge_checks", ("down",)] == 1
+    assert found["alert_bridge_checks_overdue_seconds", ()] == pytest.approx(90, abs=5)
+    assert found["alert_bridge_check_runs_total", ("ok",)] == 7
+    assert found["alert_bridge_check_runs_total", ("timeout",)] == 2
+    assert found["alert_bridge_check_lateness_seconds_total", ()] == 1.5
+    assert found["alert_bridge_concern", ("checks", "")] == 1
+    details = receiver.get("/readyz?full").json()["bridge"]["checks"]
+    assert details["number"] == 2
+    assert details["down"] == 1
+    assert details["overdue_seconds"] > 80
+
+
 def test_metrics_show_what_workers_did(receiver: Receiving) -> None:
     keys = receiver.keyspace
     counts = {"change:opened": 2, "delivery:oncall:done": 5, "delivery:oncall:retry": 1, "ingested": 2}
