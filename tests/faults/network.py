@@ -84,7 +84,7 @@ class Cable:
             await asyncio.gather(
                 self._pump(reader, far_writer, answer=False), self._pump(far_reader, writer, answer=True)
             )
-        except OSError:
+        except (OSError, asyncio.CancelledError):  # cancelled: the network ends
             pass
         finally:
             self._open -= {writer, far_writer}

@@ -157,7 +157,11 @@ def _slack(found: Findings, record: Record, messages: list[SlackMessage], delete
     )
     missing = {e.version for e in incident.untold(_version(root))} - set(told)
     found.check("every entry is in the thread", not missing, f"{incident.id}: {missing}")
-    _shown(found, incident, f"{root.text} {root.attachments}")
+    shown = f"{root.text} {root.attachments}"
+    _shown(found, incident, shown)
+    peer = record.receipts.get("tickets")
+    if peer is not None and peer.link is not None:
+        found.check("the message points to the issue", peer.link.url in shown, f"{incident.id} {peer.link.url}")
 
 
 def _shown(found: Findings, incident: Incident, shown: str) -> None:

@@ -13,6 +13,7 @@ from bridge.ports import Pace, Receipt
 from bridge.store.deliveries import Deliveries, Doubt, Lease, Letter, Settled, Settlement
 from bridge.store.incidents import Due, Incidents, Item
 from bridge.store.keyspace import Keyspace
+from tests.e2e.bridge_processes import until
 from tests.strategies import START, alert
 
 F = "f" * 24
@@ -261,3 +262,13 @@ def test_the_sweep_rings_for_what_waits_and_only_once_in_its_lease(keyspace: Key
 
     assert deliveries.sweep(["oncall", "later"]) == ["oncall"]
     assert deliveries.sweep(["oncall", "later"]) == []
+
+
+def test_when_whoever_swept_last_is_gone_another_sweeps_within_a_second(
+    keyspace: Keyspace, deliveries: Deliveries
+) -> None:
+    commit(keyspace, Due("oncall", NOW))
+    assert deliveries.sweep(["oncall"]) == ["oncall"]  # and stops for ever
+
+    assert 0 < keyspace.client.pttl("{ab}:sweep") <= 900  # type: ignore[operator]  # not the async client
+    until(lambda: Deliveries(keyspace).sweep(["oncall"]) == ["oncall"], "another sweeps", 2)
