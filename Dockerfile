@@ -6,7 +6,8 @@ WORKDIR /src
 COPY constraints.txt pyproject.toml README.md LICENSE ./
 COPY bridge bridge
 COPY workers workers
-RUN /opt/bridge/bin/pip install -c constraints.txt . && /opt/bridge/bin/pip uninstall --yes pip
+ARG EXTRAS=
+RUN /opt/bridge/bin/pip install -c constraints.txt ".${EXTRAS}" && /opt/bridge/bin/pip uninstall --yes pip
 
 FROM python:3.13-slim
 RUN useradd --system --uid 10001 --no-create-home bridge && install -d -m 0700 -o bridge -g bridge /data

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from bridge.ports import Action
+from bridge.recovery.autoscaling import Autoscaling
+from bridge.recovery.ecs import Ecs
+from bridge.recovery.kubernetes import Kubernetes
 from bridge.recovery.webhook import Webhook
 from bridge.settings import Options
 
@@ -19,5 +22,8 @@ class ActionKind(Protocol):
 
 ACTIONS: dict[str, ActionKind] = {
     "webhook": Webhook,
+    "ecs": Ecs,
+    "autoscaling": Autoscaling,
+    "kubernetes": Kubernetes,
 }
 """Kinds of recovery actions by their name in the config."""
