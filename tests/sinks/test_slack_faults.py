@@ -170,9 +170,9 @@ def test_a_rate_limit_midway_keeps_what_was_told() -> None:
         assert len(here.replies) == 3
 
 
-def test_a_permalink_that_slack_does_not_give_is_asked_for_next_time(here: Room) -> None:
+def test_a_message_whose_address_slack_does_not_give_gets_it_next_time(here: Room) -> None:
     slack = here.slack()
-    here.sandbox.faults.add(server_error("chat.getPermalink"))
+    here.sandbox.faults.add(server_error("auth.test"))
     receipt = slack.sync(delivery(OPENED))
     assert receipt.link is None
     assert slack.sync(delivery(OPENED, receipt)).link is not None

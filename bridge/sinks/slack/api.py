@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import logging
-import ssl
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPException
 from urllib.error import URLError
 
-from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web import SlackResponse
 from slack_sdk.webhook import WebhookClient
@@ -17,9 +14,8 @@ from slack_sdk.webhook import WebhookClient
 from bridge.ports import Outcome, Rejected, RetryAt, Unknown
 from bridge.sinks.outcome import AUTH_RETRY, from_status, never_sent
 from bridge.sinks.slack.codes import AUTH, IN_DOUBT, LATER, LIMITED, UNSEEN, advice
+from bridge.sinks.slack.connection import TIMEOUT, KeptClient, quiet, tls
 
-TIMEOUT = 8
-"""Seconds; a sync makes at most two slow calls before it stops."""
 SOON = timedelta(seconds=5)
 MIGRATION = timedelta(minutes=15)
 
@@ -37,9 +33,8 @@ class Api:
     """Slack's Web API with one token. No retries; safe to use from any thread."""
 
     def __init__(self, token: str, base_url: str, timeout: int = TIMEOUT) -> None:
-        self._client = WebClient(token, base_url, timeout=timeout, ssl=_tls(), retry_handlers=[], logger=_quiet())
-        self._self: tuple[str, str] | None = None
-        self._client.proxy = None  # the SDK's own look at HTTPS_PROXY forgets NO_PROXY; urllib's does not
+        self._client = KeptClient(token, base_url, timeout)
+        self._self: SlackResponse | None = None
 
     def write(self, method: str, *, idempotent: bool = False, **arguments: object) -> SlackResponse:
         """Call a method with a JSON body; raises Refused or an Outcome."""
@@ -51,12 +46,21 @@ class Api:
 
     def is_own(self, posted: Mapping[str, object]) -> bool:
         """Return True if this token's own bot (or person) posted the message; asks Slack once who that is."""
+        own = self._about_itself()
+        bot = own.get("bot_id")
+        return posted.get("bot_id") == str(bot) if bot else posted.get("user") == str(own.get("user_id"))
+
+    def address(self, channel: str, ts: str) -> str:
+        """Return where a message can be opened, as chat.getPermalink would say it; asks Slack once for the workspace.
+
+        https://docs.slack.dev/reference/methods/chat.getPermalink
+        """
+        return f"{self._about_itself()['url']}archives/{channel}/p{ts.replace('.', '')}"
+
+    def _about_itself(self) -> SlackResponse:
         if self._self is None:
-            answer = self.read("auth.test")
-            bot = answer.get("bot_id")
-            self._self = ("bot_id", str(bot)) if bot else ("user", str(answer.get("user_id")))
-        field, value = self._self
-        return posted.get(field) == value
+            self._self = self.read("auth.test")
+        return self._self
 
     def _call(
         self,
@@ -78,8 +82,8 @@ class Webhook:
     """One incoming webhook. No retries; safe to use from any thread."""
 
     def __init__(self, url: str) -> None:
-        self._client = WebhookClient(url, TIMEOUT, _tls(), retry_handlers=[], logger=_quiet())
-        self._client.proxy = None
+        self._client = WebhookClient(url, TIMEOUT, tls(), retry_handlers=[], logger=quiet())
+        self._client.proxy = None  # the SDK's own look at HTTPS_PROXY forgets NO_PROXY; urllib's does not
 
     def send(self, message: Mapping[str, object]) -> None:
         """Post a message; raises Refused or an Outcome. https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks"""
@@ -149,15 +153,3 @@ def unanswered(what: str, error: Exception, *, idempotent: bool) -> Outcome:
     if isinstance(error, URLError) and never_sent(cause):
         return RetryAt(f"{said}: check DNS, firewall and proxy", after=SOON, blocked=True)
     return RetryAt(said, after=SOON) if idempotent else Unknown(said)
-
-
-def _tls() -> ssl.SSLContext:
-    # once, not for each call as urllib would: loading the certificates takes longer than the call
-    return ssl.create_default_context()
-
-
-def _quiet() -> logging.Logger:
-    """Return a logger for the SDK that keeps still: the outcome says it all, and never with a webhook's URL."""
-    logger = logging.getLogger("bridge.sinks.slack.sdk")
-    logger.setLevel(logging.CRITICAL)
-    return logger

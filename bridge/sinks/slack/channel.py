@@ -150,10 +150,10 @@ class Channel:
         """Return the receipt with the message's address; without, when Slack does not tell it now."""
         channel, ts = receipt.handle
         try:
-            address = self._api.read("chat.getPermalink", channel=channel, message_ts=ts)["permalink"]
+            address = self._api.address(channel, ts)
         except (Refused, Outcome):
             return receipt
-        return msgspec.structs.replace(receipt, link=Link("Slack", str(address)))
+        return msgspec.structs.replace(receipt, link=Link("Slack", address))
 
 
 @contextmanager
