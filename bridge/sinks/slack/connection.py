@@ -90,7 +90,7 @@ def _unsent(error: Exception) -> OSError:
 
 
 def _tls_failed(error: SSLError) -> OSError:
-    """Return what a failure of TLS means: nothing was sent if the handshake failed, or the certificate proves nothing."""
+    """Return what a failure of TLS means: after a failed handshake, or a bad certificate, nothing was sent."""
     cause = error.args[0] if error.args and isinstance(error.args[0], ssl.SSLError) else ssl.SSLError(str(error))
     unsent = isinstance(cause, ssl.SSLCertVerificationError) or any(word in str(cause) for word in HANDSHAKE)
     return URLError(cause) if unsent else cause
