@@ -20,6 +20,7 @@ COMMANDS = {
     "send-test": ("bridge.cli.send_test", "Send a proven sample alert of a source to a bridge."),
     "incidents": ("bridge.cli.incidents", "List incidents, or show one."),
     "checks": ("bridge.cli.checks", "List health checks, or run one now."),
+    "heartbeats": ("bridge.cli.heartbeats", "List what has to be heard from, and how it is."),
     "dead-letters": ("bridge.cli.dead_letters", "Look at what needs a person; try it again, or drop it."),
 }
 

@@ -24,6 +24,7 @@ def command() -> None:
         f"{_number(settings.destinations, 'destination')} ({', '.join(settings.destinations)})",
         _number(settings.routes, "route"),
         _number(settings.links, "link"),
+        *([_number(settings.heartbeats, "heartbeat")] if settings.heartbeats else []),
         *([_recovery(settings)] if settings.recovery else []),
         *([_number(settings.checks, "check")] if settings.checks else []),
     ]

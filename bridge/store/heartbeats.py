@@ -93,6 +93,11 @@ class Heartbeats:
         found = cast("list[bytes]", self._keys.client.zrange(self._keys.key("beats"), 0, -1))
         return [name.decode() for name in found]
 
+    def now(self) -> datetime:
+        """Return the store's time."""
+        seconds, micros = self._keys.client.time()
+        return from_epoch(seconds + micros / 1e6)
+
     def _write(self, kept: Kept, record: bytes, score: str, said: Sequence[Alert], counts: Mapping[str, int]) -> bool:
         statement = body_of(said) if said else b""
         flat = [part for name, number in counts.items() for part in (name, number)]
