@@ -14,6 +14,8 @@ from bridge.store.inbox import body_of
 from bridge.store.keyspace import Keyspace
 
 TURN = timedelta(milliseconds=900)
+PAUSE = timedelta(seconds=3)
+"""Nobody looked for so long: the store may have been away, and pings are in the receivers' journals."""
 AWAY = timedelta(seconds=10)
 """Nobody looked for so long: the bridge, or its store, was away."""
 CLEAN_RUN = timedelta(minutes=15)
@@ -39,6 +41,8 @@ class Look(msgspec.Struct, frozen=True):
     now: datetime
     resumed: datetime
     """Since when somebody looks without an absence; long ago if that no longer matters."""
+    pause: tuple[datetime, datetime]
+    """When looking paused last, and until when."""
     oldest: datetime | None
     """When the oldest entry of the inbox was accepted."""
     names: Sequence[str]
@@ -80,13 +84,14 @@ class Heartbeats:
 
     def look(self) -> Look | None:
         """Return whose time has come; None if another worker has looked within the second."""
-        ms = [int(span.total_seconds() * 1000) for span in (TURN, AWAY, CLEAN_RUN)]
+        ms = [int(span.total_seconds() * 1000) for span in (TURN, PAUSE, AWAY, CLEAN_RUN)]
         found = self._keys.run("beat_look", *ms, AT_ONCE)
         if not found:
             return None
-        now, resumed, oldest, names = found
-        accepted = from_epoch(oldest / 1000) if oldest else None
-        return Look(from_epoch(now / 1000), from_epoch(resumed / 1000), accepted, [name.decode() for name in names])
+        *times, names = found
+        now, resumed, paused, stirred, oldest = (from_epoch(ms / 1000) for ms in times)
+        accepted = oldest if oldest > from_epoch(0) else None
+        return Look(now, resumed, (paused, stirred), accepted, [name.decode() for name in names])
 
     def names(self) -> list[str]:
         """Return the names of all that are watched."""

@@ -48,7 +48,7 @@ class Ward(Desk):
     def watched_for(self, minutes: float) -> None:
         """Let somebody have looked at heartbeats for so long."""
         now = int(datetime.now(UTC).timestamp() * 1000)
-        seen = {"looked": now, "resumed": int(now - minutes * 60_000), "watched": 0}
+        seen = {"looked": now, "resumed": int(now - minutes * 60_000), "watched": 0, "paused": 0, "stirred": 0}
         self.keys.client.hset(self.keys.key("beat-watch"), mapping=seen)  # type: ignore[arg-type]  # its types are narrow
 
     def pinged(self, *pings: Ping) -> None:
@@ -161,6 +161,22 @@ def test_an_absence_is_noticed_by_the_next_look(ward: Ward) -> None:
     resumed = ward.keys.client.hget(watch, "resumed")
     assert isinstance(resumed, bytes)
     assert int(resumed) > long_ago
+
+
+def test_after_a_pause_of_the_store_receivers_have_time_to_bring_their_journals_in(ward: Ward) -> None:
+    ward.pinged(ping(70.05))  # its deadline was three seconds ago, and nobody has looked for six
+    watch = ward.keys.key("beat-watch")
+    ward.keys.client.hset(watch, "looked", str(int(ago(0.1).timestamp() * 1000)))
+    assert ward.look() == []
+    assert ward.look() == []
+    ward.keys.client.hset(watch, "stirred", str(int(ago(0.3).timestamp() * 1000)))
+    assert [one.status for one in ward.look()] == [Status.FIRING]
+
+
+def test_what_was_due_before_a_pause_is_not_spared_by_it(ward: Ward) -> None:
+    ward.pinged(ping(75))
+    ward.keys.client.hset(ward.keys.key("beat-watch"), "looked", str(int(ago(0.1).timestamp() * 1000)))
+    assert [one.status for one in ward.look()] == [Status.FIRING]
 
 
 def test_a_bridge_that_comes_and_goes_is_not_silent_for_ever(ward: Ward) -> None:

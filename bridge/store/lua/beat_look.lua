@@ -1,9 +1,10 @@
 -- Looks for heartbeats whose time has come, at most once in a period; and notices when nobody has looked for a while.
--- ARGV: prefix, period ms, ms without a look after which the bridge was away, ms of a run after which a further absence
---       stands for itself, how many at most
+-- ARGV: prefix, period ms, ms without a look after which there was a pause, the same for an absence of the bridge, ms of
+--       a run after which a further absence stands for itself, how many at most
 -- Returns: {} if it is not this worker's turn, else {now ms, since when there is somebody who looks (0: long enough),
---   when the oldest entry of the inbox was accepted (0: none), {name, …}}
-local prefix, away, clean = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
+--   when the newest pause began and when it ended (0: none), when the oldest entry of the inbox was accepted (0: none),
+--   {name, …}}
+local prefix, pause, away, clean = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 if not redis.call('SET', prefix .. 'beat-look', '1', 'NX', 'PX', ARGV[2]) then return {} end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -18,8 +19,11 @@ else
   watched = watched + now - looked  -- in all runs that were too short to stand for themselves
 end
 redis.call('HSET', key, 'looked', now, 'resumed', resumed, 'watched', watched)
+if now - looked > pause then redis.call('HSET', key, 'paused', looked, 'stirred', now) end
+local paused, stirred = unpack(redis.call('HMGET', key, 'paused', 'stirred'))
 if watched > 3 * clean then resumed = 0 end  -- coming and going for so long must not keep it silent for ever
 
 local first = redis.call('XRANGE', prefix .. 'inbox', '-', '+', 'COUNT', 1)
 local oldest = first[1] and tonumber(string.match(first[1][1], '^(%d+)')) or 0
-return {now, resumed, oldest, redis.call('ZRANGEBYSCORE', prefix .. 'beats', '-inf', now, 'LIMIT', 0, ARGV[5])}
+local due = redis.call('ZRANGEBYSCORE', prefix .. 'beats', '-inf', now, 'LIMIT', 0, ARGV[6])
+return {now, resumed, tonumber(paused or 0), tonumber(stirred or 0), oldest, due}
