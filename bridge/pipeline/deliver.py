@@ -19,23 +19,36 @@ from bridge.pipeline.steps import of_attempt
 from bridge.ports import Delivery, Receipt, Rejected, RetryAt, Sink, Unknown
 from bridge.store.deliveries import Doubt, Lease, Recorded, Settled, Settlement
 
+TURN = timedelta(seconds=1)
+"""So long one bell is heard while more is due at its destination."""
+
 log = structlog.get_logger(__name__)
 
 
 def deliver(parts: Parts, destination: str) -> int:
-    """Serve what is due at a destination, a few at a time; returns how many deliveries were taken."""
+    """Serve what is due at a destination, a few at a time, for a second or so; returns how many were taken."""
     if destination not in parts.sinks:
         return 0
+    served, until = 0, fence.clock() + TURN.total_seconds()
+    with ThreadPoolExecutor(parts.at_once, thread_name_prefix=f"deliver-{destination}") as pool:
+        while taken := _few(parts, destination, pool):
+            served += taken
+            if taken < parts.at_once:
+                break
+            if fence.clock() > until:  # others wait for this worker too
+                parts.bell.deliver(destination)
+                break
+    return served
+
+
+def _few(parts: Parts, destination: str, pool: ThreadPoolExecutor) -> int:
+    """Serve as many as may go at once."""
     until = fence.clock() + parts.lease.total_seconds()  # read before the lease begins: the fence comes first
-    pace = parts.sinks[destination].pace
-    now, leases = parts.deliveries.take(destination, parts.at_once, parts.lease, pace)
+    now, leases = parts.deliveries.take(destination, parts.at_once, parts.lease, parts.sinks[destination].pace)
     if len(leases) == 1:
         _serve(parts, leases[0], now, until)
     elif leases:
-        with ThreadPoolExecutor(len(leases), thread_name_prefix=f"deliver-{destination}") as pool:
-            list(pool.map(lambda lease: _serve(parts, lease, now, until), leases))
-    if len(leases) == parts.at_once:
-        parts.bell.deliver(destination)
+        list(pool.map(lambda lease: _serve(parts, lease, now, until), leases))
     return len(leases)
 
 
