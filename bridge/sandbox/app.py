@@ -24,6 +24,7 @@ from bridge.sandbox.jira import JiraSandbox
 from bridge.sandbox.page import REFRESH, Page
 from bridge.sandbox.slack import SlackSandbox
 from bridge.sandbox.sns import LocalSns
+from bridge.sandbox.target import Target
 
 SAVE_EVERY = 0.5
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -47,9 +48,10 @@ class Sandbox:
         self.slack = SlackSandbox(faults=self.faults)
         self.jira = JiraSandbox(self.faults)
         self.sns = LocalSns(base_url, sns_key)
+        self.target = Target()
         self._bridge_url = bridge_url
         self._sources = sources or {}
-        self._page = Page(self.slack, self.jira, list(self._sources), timezone)
+        self._page = Page(self.slack, self.jira, self.target, list(self._sources), timezone)
         self._state = state
         self._saved = ""
 
@@ -63,6 +65,7 @@ class Sandbox:
             Route("/jira/browse/{key}", self._browse),
             Route("/slack/archives/{channel}/{message}", _to_the_page),
             Route("/samples/{source}", self._sample, methods=["POST"]),
+            *self.target.routes(),
             *self.faults.routes(),
             *self.slack.routes(),
             *self.jira.routes(),

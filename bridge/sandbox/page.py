@@ -16,6 +16,7 @@ from bridge.sandbox.jira_html import wiki
 from bridge.sandbox.slack import SlackSandbox
 from bridge.sandbox.slack_html import message, mrkdwn
 from bridge.sandbox.slack_workspace import SlackMessage
+from bridge.sandbox.target import NAME, Target
 
 _WEB = ("http://", "https://")
 COLUMNS = ("To Do", "In Progress", "Done")
@@ -39,8 +40,11 @@ _CARD = """
 class Page:
     """Renders both sandboxes; times are shown in one timezone."""
 
-    def __init__(self, slack: SlackSandbox, jira: JiraSandbox, sources: list[str], timezone: tzinfo) -> None:
-        self._slack, self._jira, self._sources, self._timezone = slack, jira, sources, timezone
+    def __init__(
+        self, slack: SlackSandbox, jira: JiraSandbox, target: Target, sources: list[str], timezone: tzinfo
+    ) -> None:
+        self._slack, self._jira, self._target = slack, jira, target
+        self._sources, self._timezone = sources, timezone
         environment = Environment(autoescape=select_autoescape(default=True, default_for_string=True))
         text = (files("bridge.sandbox") / "page.html").read_text()
         self._template = environment.from_string(_CARD + text)
@@ -50,6 +54,7 @@ class Page:
         cards = [self._card(issue) for issue in self._jira.issues]
         return self._template.render(
             sources=self._sources,
+            target={"name": NAME, "broken": self._target.broken},
             refresh=refresh,
             view=view,
             shown=shown,

@@ -77,10 +77,11 @@ class Processes:
         self.start("receiver", serve)
         until(self.ready, f"the receiver is ready\n{self.log('receiver')}")
 
-    def start_worker(self) -> None:
+    def start_worker(self, name: str = "worker") -> None:
         """Start a worker and wait until it sweeps."""
-        self.start("worker", [sys.executable, *WORKER])
-        until(lambda: "worker_ready" in self.log("worker"), "the worker is ready")
+        before = self.log(name).count("worker_ready")
+        self.start(name, [sys.executable, *WORKER, "-n", f"{name}@%h"])
+        until(lambda: self.log(name).count("worker_ready") > before, "the worker is ready")
 
     def ready(self) -> bool:
         """Return whether the receiver says that it is ready."""
