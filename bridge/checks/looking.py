@@ -93,10 +93,10 @@ def _ordered(facts: dict[str, str]) -> dict[str, str]:
 
 
 def span(time: timedelta) -> str:
-    """Return a time as people read it: "120 ms", "2.5 s", "12 s"."""
+    """Return a time as people read it: "0.4 ms", "120 ms", "2.5 s", "12 s"."""
     seconds = time.total_seconds()
     if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
+        return f"{seconds * 1000:.0f} ms" if seconds >= 0.001 else f"{seconds * 1000:.1g} ms"
     return f"{seconds:.1f}".removesuffix(".0") + " s"
 
 

@@ -94,9 +94,9 @@ def test_a_compressed_body_is_read_or_told() -> None:
 
 
 def test_slow_is_a_fault_of_its_own() -> None:
-    found = seen(answer(), slower_than="1ms")
+    found = seen(answer(), slower_than="0.01ms")
     assert found.fault is Fault.SLOW
-    assert found.expected == "status 200-299, within 1 ms"
+    assert found.expected == "status 200-299, within 0.01 ms"
 
 
 def test_what_is_sent_is_sent() -> None:
