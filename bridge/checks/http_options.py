@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from bridge.checks.json_path import JsonPath
 from bridge.checks.status import Ranges, Statuses
 from bridge.checks.target import Host, Positive, Roots, TargetOptions, check_place
-from bridge.settings import Options, Secret
+from bridge.settings import Careful, Options, Secret
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
@@ -98,7 +98,7 @@ class HttpOptions(TargetOptions):
     """Sent as Authorization."""
     bearer_token: Annotated[Secret, AfterValidator(_header_value)] | None = None
     """Sent as Authorization."""
-    body: Secret | None = None
+    body: Annotated[Secret | None, Careful] = None
     """Sent along, and never shown."""
     status: Statuses | None = None
     """Expected statuses: 200, 2xx, 200-299 or a list; 200-299 if left out, 200-399 with `redirects: 0`."""

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field
 from bridge.checks.certificate import trust
 from bridge.checks.guard import permit
 from bridge.checks.looking import Wrong
-from bridge.settings import Duration, Options, Secret
+from bridge.settings import Careful, Duration, Options, Secret
 
 Positive = Annotated[Duration, Field(gt=timedelta())]
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -70,5 +70,5 @@ def _roots(pem: Secret | None) -> Secret | None:
 
 Host = Annotated[str, AfterValidator(host_name)]
 """A name or an address."""
-Roots = Annotated[Secret | None, AfterValidator(_roots)]
+Roots = Annotated[Secret | None, AfterValidator(_roots), Careful]
 """Certificates in PEM that are trusted instead of the system's; `ca_file` names a file of them."""

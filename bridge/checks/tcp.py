@@ -11,7 +11,7 @@ from bridge.checks.line import Line, Place, connected, host_and_port
 from bridge.checks.looking import Glance, Notes, Wrong, in_words, looked, since, within
 from bridge.checks.target import Host, Port, TargetOptions, check_place
 from bridge.domain.observation import Fault, Observation
-from bridge.settings import Options, Secret
+from bridge.settings import Careful, Options, Secret
 
 READ_LIMIT = 4096
 """As much of an answer is read."""
@@ -24,7 +24,7 @@ class TcpOptions(TargetOptions):
     """A name or an address."""
     port: Port
     """Where it listens."""
-    send: Secret | None = None
+    send: Annotated[Secret | None, Careful] = None
     """A text that is sent once connected, as it is: write "PING\\r\\n" with its line end. Never shown."""
     expect: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
     """A text that has to be in the first 4 KiB of what comes."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from bridge.settings.load import load, parse
-from bridge.settings.options import Duration, Options, Secret, Size, WebAddress, parse_duration, parse_size
+from bridge.settings.options import Careful, Duration, Options, Secret, Size, WebAddress, parse_duration, parse_size
 from bridge.settings.problems import ConfigError, Problem
 from bridge.settings.schema import schema
 from bridge.settings.sections import Configured, Destination, Kinds, Settings, config_path
 
 __all__ = [
+    "Careful",
     "ConfigError",
     "Configured",
     "Destination",

@@ -28,6 +28,11 @@ class Options(BaseModel):
 Secret = SecretStr
 """A value that never shows in repr, logs or errors; in the YAML every secret also takes `<key>_file`."""
 
+
+class Careful:
+    """Marks a Secret that mostly is none (a request's body, a certificate): no warning when it stands in the YAML."""
+
+
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)", re.ASCII)
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 LONGEST = timedelta(days=3660)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from bridge.settings import document as doc
 from bridge.settings.fields import FILE, Model, fields, holds_secrets, nested, secrets
+from bridge.settings.options import Careful
 from bridge.settings.problems import UNSET
 
 LARGEST = 64 * 1024
+_TELLING = re.compile(r"(?i)auth|cookie|key|pass|secret|signature|token")
+"""Of a map of secrets (headers) the names whose values are some."""
 
 
 def unset(name: str) -> str:
@@ -29,7 +33,7 @@ class SecretFiles:
         for key in secrets(model):
             self._fill(key, found, path)
         for key, info in fields(model):
-            if holds_secrets(info.annotation):
+            if holds_secrets(info.annotation) and Careful not in info.metadata:
                 self._note(found.get(key), (*path, key))
             inner = nested(info.annotation)
             if inner and key in found:
@@ -78,13 +82,18 @@ class SecretFiles:
             return "", f'"{self._folder / name}" is {"too large" if text else "empty"}: write the secret into it'
         return text, ""
 
-    def _note(self, value: object, path: doc.Path) -> None:
+    def _note(self, value: object, path: doc.Path, *, has_twin: bool = True) -> None:
         """Remember secrets, to keep them out of messages, and warn of those that the config itself shows."""
         if isinstance(value, list):
             for index, item in enumerate(value):
                 self._note(item, (*path, index))
+        if isinstance(value, dict):
+            for name, item in value.items():
+                if _TELLING.search(str(name)):
+                    self._note(item, (*path, name), has_twin=False)
         if not isinstance(value, str) or not value:
             return
         self._document.secrets.add(value)
         if path not in self._document.variables and path not in self._document.broken:
-            self._document.warn(path, f"a secret stands here for all to read: write ${{NAME}} or {path[-1]}{FILE}")
+            twin = f" or {path[-1]}{FILE}" if has_twin else ""
+            self._document.warn(path, f"a secret stands here for all to read: write ${{NAME}}{twin}")

@@ -52,7 +52,7 @@ class NameServer(asyncio.DatagramProtocol):
         self.sent.sendto(response.to_wire(), addr)
 
     def resolver(self) -> dns.asyncresolver.Resolver:
-        """Return what `asking.system` returns on a machine with this name server."""
+        """Return what `resolver.system` returns on a machine with this name server."""
         made = dns.asyncresolver.Resolver(configure=False)
         made.nameservers = [dns.nameserver.Do53Nameserver("127.0.0.1", self.port)]
         return made

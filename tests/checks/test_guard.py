@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from bridge.checks import CHECKS, asking
+from bridge.checks import CHECKS, resolver
 from bridge.checks.guard import METADATA, Address, permit, special
 from bridge.checks.looking import Wrong
 from bridge.domain.observation import Fault, Observation
@@ -124,7 +124,7 @@ def with_names(act: Act, monkeypatch: pytest.MonkeyPatch, **more: Any) -> Any:
 
     async def run() -> Any:
         async with target(answer()) as one, name_server(ZONE, **more) as server:
-            monkeypatch.setattr(asking, "system", server.resolver)
+            monkeypatch.setattr(resolver, "system", server.resolver)
             return await act(one, server)
 
     return asyncio.run(run())
