@@ -37,7 +37,7 @@ from tests.sandbox_server import running
 PAGE = (Path(__file__).parent.parent / "docs" / "extending.md").read_text()
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
 CONFIG = """
-sources: {{checks: {{kind: pinger, secret: s3cret}}}}
+sources: {{uptime: {{kind: pinger, secret: s3cret}}}}
 destinations: {{pager: {{kind: pagerette, url: "{url}", token: t0ken}}}}
 links: [{{label: Trace, kind: viewer, url: "https://viewer.example.com"}}]
 """
@@ -135,7 +135,7 @@ def bridge(extended: None, vendor: Vendor, store: str, redis_client: redis.Redis
     path = tmp_path / "bridge.yaml"
     path.write_text(CONFIG.format(url=vendor.url))
     settings = wiring.load({"ALERT_BRIDGE_CONFIG": str(path), "REDIS_URL": store})
-    source, scrubber = wiring.sources(settings)["checks"], wiring.scrubber(settings)
+    source, scrubber = wiring.sources(settings)["uptime"], wiring.scrubber(settings)
     made = wiring.parts(settings, wiring.celery(settings))
     parts = Parts(**{**vars(made), "bell": Quiet()})
 
