@@ -14,7 +14,7 @@ from celery import Celery, signals
 from celery.platforms import SecurityWarning
 from redis.exceptions import RedisError
 
-from bridge import logs, selfreport, wiring
+from bridge import garbage, logs, selfreport, wiring
 from bridge.pipeline.parts import Parts
 from bridge.pipeline.selfwatch import watch
 from bridge.pipeline.sweep import sweep
@@ -54,6 +54,7 @@ def _start_looking(**_: Any) -> None:
     for name, loop in {"sweep": _sweep, "watch": _watch, "checks": _check}.items():
         threading.Thread(target=loop, name=name, daemon=True).start()
     log.info("worker_ready", destinations=sorted(parts().sinks), checks=len(settings.checks) or None)
+    garbage.collect_seldom()
 
 
 @signals.worker_shutting_down.connect

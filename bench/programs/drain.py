@@ -10,7 +10,7 @@ import time
 
 import msgspec
 
-from bridge import logs, wiring
+from bridge import garbage, logs, wiring
 from bridge.pipeline.ingest import ingest
 from bridge.pipeline.parts import Parts
 
@@ -36,6 +36,7 @@ def main() -> None:
     """Drain the inbox and say how long it took."""
     bridge = parts()
     len(bridge.inbox)  # connects
+    garbage.collect_seldom()
     began, cpu = time.perf_counter(), time.process_time()
     while ingest(bridge):
         pass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import structlog
 from starlette.applications import Starlette
 
-from bridge import logs, wiring
+from bridge import garbage, logs, wiring
 from bridge.pipeline.letters import Replayer
 from bridge.settings import Settings
 from bridge.store.journal import Journal
@@ -24,7 +24,9 @@ def build() -> Starlette:
     wiring.report_errors(settings)
     Punctual.most = make_room()
     log.info("receiver_started", sources=sorted(settings.sources), destinations=sorted(settings.destinations))
-    return application(receiver(settings))
+    app = application(receiver(settings))
+    garbage.collect_seldom()
+    return app
 
 
 def receiver(settings: Settings) -> Receiver:

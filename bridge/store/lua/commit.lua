@@ -10,25 +10,27 @@
 --   counts = {{name, n}, …}}
 -- Returns: {index of each item in conflict, …}, {destination to ring, …}
 local batch = cmsgpack.unpack(ARGV[2])
-local conflicts, conflicted, rings = {}, {}, {}
+local conflicts, conflicted, bells, events = {}, {}, {}, {}
 
 for index, item in ipairs(batch.items) do
-  local fingerprint, number, revision, ttl, dues, events, old_ttl, trace, lines, repeated, recoveries = unpack(item)
+  local fingerprint, number, revision, ttl, dues, heard, old_ttl, trace, lines, repeated, recoveries = unpack(item)
   local incident = ARGV[index + 2]
   local key = prefix .. 'i:' .. fingerprint
-  local stored = tonumber(redis.call('HGET', key, 'v') or 0)
+  local known = redis.call('HMGET', key, 'v', 'n')
+  local stored = tonumber(known[1] or 0)
   if stored ~= revision then
     conflicts[#conflicts + 1] = index
     conflicted[index] = true
   else
     if incident ~= '' then
-      local current = tonumber(redis.call('HGET', key, 'n') or number)
+      local current = tonumber(known[2] or number)
       if current < number then  -- the problem came back as a new incident: the old one moves aside
         redis.call('RENAME', key, key .. ':' .. current)
         redis.call('PEXPIRE', key .. ':' .. current, old_ttl)
       end
       redis.call('HSET', key, 'n', number, 'v', revision + 1, 'i', incident, 't', trace)
-      if ttl > 0 then redis.call('PEXPIRE', key, ttl) else redis.call('PERSIST', key) end
+      if ttl > 0 then redis.call('PEXPIRE', key, ttl)
+      elseif stored > 0 then redis.call('PERSIST', key) end
     end
     if incident ~= '' or stored > 0 then
       if #lines > 0 then tell(key, lines) end
@@ -40,18 +42,25 @@ for index, item in ipairs(batch.items) do
     local id = fingerprint .. '-' .. number
     for _, due in ipairs(dues) do
       want(key, id, due[1], now + due[2])
-      if due[2] <= 0 and ring(due[1]) then rings[#rings + 1] = due[1] end
+      if due[2] <= 0 then bells[due[1]] = true end
     end
     for _, one in ipairs(recoveries) do
       local action, delay, spell = unpack(one)
-      local known = run(key, action)
-      if not known or known.spell < spell then  -- one run for each spell of firing
+      local ran = run(key, action)
+      if not ran or ran.spell < spell then  -- one run for each spell of firing
         redis.call('ZADD', prefix .. 'due:recover:' .. action, 'LT', now + delay, id .. ':' .. spell)
-        if delay <= 0 and ring('recover:' .. action) then rings[#rings + 1] = 'recover:' .. action end
+        if delay <= 0 then bells['recover:' .. action] = true end
       end
     end
-    for _, event in ipairs(events) do redis.call('SADD', batch.seen, event) end
+    for _, event in ipairs(heard) do events[#events + 1] = event end
   end
+end
+local rings = {}
+for name in pairs(bells) do
+  if ring(name) then rings[#rings + 1] = name end
+end
+for first = 1, #events, 1000 do  -- unpack has room for some thousands
+  redis.call('SADD', batch.seen, unpack(events, first, math.min(first + 999, #events)))
 end
 redis.call('EXPIRE', batch.seen, batch.seen_ttl)
 
