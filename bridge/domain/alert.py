@@ -57,6 +57,12 @@ class Link(msgspec.Struct, frozen=True, array_like=True):
     url: str
 
 
+MATCHERS, ALL_MATCHERS = "{matchers}", "{all matchers}"
+"""In a link's address: here the labels are written when it is shown, as many as fit, or all of them or no link."""
+SENDERS_WORD = "source_severity"
+"""The label in which a sender's own word for the severity stays readable for routes."""
+
+
 class Alert(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """One statement about one problem.
 

@@ -14,6 +14,7 @@ from bridge.domain.recovery import Guard
 from bridge.domain.routing import Route, Threshold
 from bridge.domain.watchdog import Watchdog
 from bridge.enrich.links import Links
+from bridge.enrich.links.matchers import given
 from bridge.ports import Action, Sink
 from bridge.settings.sections import InboxLimit
 from bridge.settings.self_watch import SelfWatch
@@ -115,7 +116,7 @@ class Parts:
 
 def links_of(parts: Parts, incident: Incident, now: datetime) -> tuple[Link, ...]:
     """Return the links to trace and logs, then what the sender gave; http and https only."""
-    links = (*parts.links.build(incident, now), *incident.links)
+    links = (*parts.links.build(incident, now), *given(incident))
     return tuple(link for link in links if link.url.startswith(("http://", "https://")))
 
 

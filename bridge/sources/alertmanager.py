@@ -12,10 +12,19 @@ from urllib.parse import quote_plus
 import msgspec
 
 from bridge import settings
-from bridge.domain.alert import Alert, Link, Severity, Status, event_id, fingerprint
+from bridge.domain.alert import (
+    ALL_MATCHERS,
+    MATCHERS,
+    SENDERS_WORD,
+    Alert,
+    Link,
+    Severity,
+    Status,
+    event_id,
+    fingerprint,
+)
 from bridge.domain.words import clip
 from bridge.ports import Ignored, Parsed, Request, Sample
-from bridge.sources.alertmanager_pages import pages
 from bridge.sources.alertmanager_payload import Payload, Statement, decoded, fnv1a
 from bridge.sources.alertmanager_proof import AlertmanagerOptions, Proof
 
@@ -124,7 +133,7 @@ def _at(given: Statement, now: datetime) -> datetime:
 def _labels(labels: dict[str, str], severity: Severity) -> dict[str, str]:
     """Return the labels; the sender's own word for the severity stays readable for routes as `source_severity`."""
     word = labels.get("severity", "")
-    return labels if not word or word == severity else labels | {"source_severity": word}
+    return labels if not word or word == severity else labels | {SENDERS_WORD: word}
 
 
 _TOLD = frozenset({"summary", "title", "description", "message", "runbook_url", "dashboard_url"})
@@ -175,11 +184,14 @@ def _url(given: Statement, payload: Payload) -> str:
 
 
 def _links(given: Statement, notes: dict[str, str], payload: Payload) -> tuple[Link, ...]:
+    alertmanager = f"{payload.external_url.rstrip('/')}/#"
     links = [
         ("Runbook", notes.get("runbook_url", "").strip()),
         ("Dashboard", notes.get("dashboard_url", "").strip()),
-        *pages(payload.external_url, given.labels, firing=given.status == "firing"),
+        ("Alertmanager", f"{alertmanager}/alerts?filter={MATCHERS}"),
     ]
+    if given.status == "firing" and SENDERS_WORD not in given.labels:
+        links.append(("Silence", f"{alertmanager}/silences/new?filter={ALL_MATCHERS}"))
     return tuple(Link(label, url) for label, url in links if _is_web(url))
 
 

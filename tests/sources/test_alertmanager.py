@@ -13,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from bridge.domain.alert import Alert, Link, Severity, Status
+from bridge.domain.advance import advance
+from bridge.domain.alert import ALL_MATCHERS, MATCHERS, Alert, Link, Severity, Status
+from bridge.enrich.links.matchers import given as given_links
 from bridge.ports import Ignored, Request, Source, Unparseable, Unverified
 from bridge.sources.alertmanager import Alertmanager
 from bridge.sources.alertmanager_payload import fnv1a
@@ -184,26 +186,44 @@ def test_a_firing_alert_is_mapped() -> None:
     assert mapped.url == "http://prometheus:9090/graph?g0.expr=disk"
     assert mapped.labels == {"alertname": "DiskFull", "instance": "db-1:9100", "severity": "error", "job": "node"}
     assert mapped.facts == {"Alert": "DiskFull", "Instance": "db-1:9100", "Job": "node"}
+    assert mapped.links == (
+        Link("Alertmanager", f"https://am.example.com/#/alerts?filter={MATCHERS}"),
+        Link("Silence", f"https://am.example.com/#/silences/new?filter={ALL_MATCHERS}"),
+    )
+
+
+def shown(**changes: Any) -> dict[str, str]:
+    """The links that people see, by name."""
+    incident, _ = advance(None, alert(**changes), set(), timedelta())
+    assert incident is not None
+    return {link.label: link.url for link in given_links(incident)}
+
+
+def test_the_filter_names_each_label() -> None:
     filters = (
         "filter=%7Balertname%3D%22DiskFull%22%2C%20instance%3D%22db-1%3A9100%22%2C%20"
         "job%3D%22node%22%2C%20severity%3D%22error%22%7D"
     )
-    assert mapped.links == (
-        Link("Alertmanager", f"https://am.example.com/#/alerts?{filters}"),
-        Link("Silence", f"https://am.example.com/#/silences/new?{filters}"),
-    )
+    assert shown() == {
+        "Alertmanager": f"https://am.example.com/#/alerts?{filters}",
+        "Silence": f"https://am.example.com/#/silences/new?{filters}",
+    }
 
 
-def test_the_filter_quotes_values_and_odd_names() -> None:
-    found = alert(labels={"a.b": 'x"\\\n{},', "alertname": "A"}).links[0].url
-    assert unquote(found.partition("filter=")[2]) == '{alertname="A", "a.b"="x\\"\\\\\\n{},"}'
+def test_the_filter_quotes_values_and_odd_names_and_has_no_label_of_our_own() -> None:
+    found = shown(labels={"a.b": 'x"\\\n{},', "alertname": "A", "severity": "page"})["Silence"]
+    assert unquote(found.partition("filter=")[2]) == '{alertname="A", "a.b"="x\\"\\\\\\n{},", severity="page"}'
 
 
 def test_a_silence_is_offered_only_if_it_would_hold_this_alert_alone_and_the_alert_fires() -> None:
-    many = {f"label_{n}": "값" * 20 for n in range(100)}
-    [link] = alert(labels=many).links
-    assert link.label == "Alertmanager"
-    assert len(link.url) < 2000
+    many = shown(labels={f"label_{n}": "값" * 20 for n in range(100)})
+    assert list(many) == ["Alertmanager"]
+    assert len(many["Alertmanager"]) < 2000
+    for altered in ("[redacted email]", "a" * 90 + "…"):
+        hidden = shown(labels={"alertname": "A", "who": altered})
+        assert list(hidden) == ["Alertmanager"], "scrubbed or cut, it is not what Alertmanager knows"
+        assert unquote(hidden["Alertmanager"]).endswith('{alertname="A"}')
+    assert list(shown(labels={"alertname": "A", "source_severity": "page"})) == ["Alertmanager"]
     assert [link.label for link in alert(status="resolved").links] == ["Alertmanager"]
 
 
