@@ -21,6 +21,7 @@ COMMANDS = {
     "incidents": ("bridge.cli.incidents", "List incidents, or show one."),
     "checks": ("bridge.cli.checks", "List health checks, or run one now."),
     "heartbeats": ("bridge.cli.heartbeats", "List what has to be heard from, and how it is."),
+    "recovery": ("bridge.cli.recovery", "List recovery actions and what they did last."),
     "dead-letters": ("bridge.cli.dead_letters", "Look at what needs a person; try it again, or drop it."),
 }
 
