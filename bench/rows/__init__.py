@@ -5,7 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from bench.row import Row
-from bench.rows import answers, crash, footprint, growth, ingest, latency, limit, memory, peers, start, storm, webhooks
+from bench.rows import (
+    answers,
+    checks,
+    crash,
+    footprint,
+    growth,
+    ingest,
+    latency,
+    limit,
+    memory,
+    peers,
+    start,
+    storm,
+    webhooks,
+)
 from bench.stage import Stage
 
 Measure = Callable[[Stage], Iterator[Row]]
@@ -18,6 +32,7 @@ ROWS: dict[str, Measure] = {
     "latency": latency.measure,
     "storm": storm.measure,
     "limit": limit.measure,
+    "checks": checks.measure,
     "crash": crash.measure,
     "memory": memory.measure,
     "growth": growth.measure,

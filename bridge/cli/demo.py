@@ -33,9 +33,8 @@ def show(sandbox: str, data: Path) -> None:
         else:
             _tell(source, record, (time.monotonic() - began) * 1000)
     say(f"The channel and the board, as people would see them: {sandbox}/")
-    say(
-        f"Fire and resolve more of them there, break the shop that the bridge watches, or list them: {_command(data)} incidents\n"
-    )
+    say("Fire and resolve more of them there, or break the shop that the bridge watches.")
+    say(f"List them: {_command(data)} incidents\n")
 
 
 def _tell(source: str, record: Record, took: float) -> None:
