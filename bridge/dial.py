@@ -28,3 +28,14 @@ def call(method: str, url: str, body: bytes = b"", headers: Mapping[str, str] | 
         return f"no answer within {WITHIN:g} s"
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
         return f"no connection ({type(error).__name__})"
+
+
+def reachable(host: str) -> str:
+    """Return the address at which one that listens on `host` is reached from this machine."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104 - not bound, compared
+
+
+def address(host: str, port: int) -> str:
+    """Return the web address at which it is reached from this machine."""
+    name = reachable(host)
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"

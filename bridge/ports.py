@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 import msgspec
 
@@ -285,6 +285,15 @@ class Action(Protocol):
 
     def examine(self) -> Iterable[Finding]:
         """Check credentials and permission for `doctor`, changing nothing; raises nothing."""
+        ...
+
+
+@runtime_checkable
+class TakesBack(Protocol):
+    """What a sink may be able to do beside `Sink`: take back what it told. Needed of a canary's destinations."""
+
+    def take_back(self, delivery: Delivery, receipt: Receipt) -> Receipt:
+        """Remove what the receipt names, which may be gone already; returns the receipt, closed. Raises as `sync`."""
         ...
 
 

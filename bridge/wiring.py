@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Mapping
 from typing import cast
@@ -11,25 +12,28 @@ from celery import Celery
 from bridge import selfreport
 from bridge.bell import CeleryBell, celery_app
 from bridge.checks import CHECKS
-from bridge.dial import call
+from bridge.dial import address, call
+from bridge.domain.canary import NAME
 from bridge.domain.heartbeat import Plan
 from bridge.enrich.links import LINKS, LinkOptions, Links
 from bridge.enrich.scrub import Scrubber, ScrubOptions
 from bridge.pipeline import beats, selfwatch
 from bridge.pipeline.check_alert import Scrubbers
 from bridge.pipeline.checkups import Watched
-from bridge.pipeline.parts import Parts, Recovery
+from bridge.pipeline.parts import Aviary, Parts, Recovery
 from bridge.pipeline.rounds import Rounds
 from bridge.ports import Action, House, Sink, Source
 from bridge.recovery import ACTIONS
-from bridge.settings import ConfigError, Kinds, Problem, Settings, config_path
+from bridge.settings import ConfigError, Kinds, Problem, Secret, Settings, config_path
 from bridge.settings import load as load_settings
 from bridge.settings.heartbeats import HEARTBEAT
-from bridge.sinks import SINKS
+from bridge.sinks import SINKS, takes_back
 from bridge.sources import SOURCES
+from bridge.sources.canary import Canary
 from bridge.store.checks import Checks
 from bridge.store.deadletters import DeadLetters, LetterLimit
 from bridge.store.deliveries import Deliveries
+from bridge.store.flights import Flights
 from bridge.store.heartbeats import Heartbeats
 from bridge.store.inbox import Inbox
 from bridge.store.incidents import Incidents
@@ -51,6 +55,7 @@ def kinds() -> Kinds:
         scrub=ScrubOptions,
         checks={kind: check.Options for kind, check in CHECKS.items()},
         recovery={kind: action.Options for kind, action in ACTIONS.items()},
+        takes_back=takes_back,
     )
 
 
@@ -90,7 +95,9 @@ def celery(settings: Settings) -> Celery:
 
 def sources(settings: Settings) -> dict[str, Source]:
     """Return the sources by name."""
-    return {name: SOURCES[one.kind](name, one.options) for name, one in settings.sources.items()}
+    made = {name: SOURCES[one.kind](name, one.options) for name, one in settings.sources.items()}
+    own = canary(settings)
+    return made if own is None else made | {NAME: own}
 
 
 def sinks(settings: Settings) -> dict[str, Sink]:
@@ -136,6 +143,7 @@ def parts(settings: Settings, app: Celery) -> Parts:
         heartbeats=Heartbeats(keys, plans(settings)),
         watchdogs=[dog for name, one in settings.heartbeats.items() if (dog := one.watchdog(name))],
         proofs=Proofs(keys),
+        aviary=aviary(settings, keys),
         pulse=_pulse(settings),
         self_watch=settings.general.self_watch,
         inbox_limit=settings.receiver.inbox_limit,
@@ -150,6 +158,43 @@ def parts(settings: Settings, app: Celery) -> Parts:
         lease=settings.general.timing.lease,
         abandoned=settings.general.timing.abandoned,
         longest_wait=settings.general.timing.longest_wait,
+    )
+
+
+def canary(settings: Settings) -> Canary | None:
+    """Return the source of canaries; signed with a secret of its own, or one made of its destinations' secrets."""
+    options = settings.general.canary
+    if options is None:
+        return None
+    if options.secret is not None:
+        return Canary(options.secret.get_secret_value().encode())
+    given = [settings.destinations[name].options for name in options.to]
+    values = [value for one in given for _, value in sorted(one) if isinstance(value, Secret)]
+    made = "\0".join(value.get_secret_value() for value in values)
+    return Canary(hashlib.blake2b(made.encode(), person=b"canary").digest())
+
+
+def canary_url(settings: Settings) -> str:
+    """Return where canaries are sent: as configured, or as senders do, or to the receiver on this machine."""
+    given = settings.general.canary.url if settings.general.canary else ""
+    here = address(os.environ.get("HOST", ""), int(os.environ.get("PORT") or 8080))
+    return f"{given or settings.public_url or here}/hooks/{NAME}"
+
+
+def aviary(settings: Settings, keys: Keyspace) -> Aviary | None:
+    """Return what is needed to fly canaries, if they are configured."""
+    options, source = settings.general.canary, canary(settings)
+    if options is None or source is None:
+        return None
+    to = canary_url(settings)
+    return Aviary(
+        flights=Flights(keys),
+        source=source,
+        post=lambda sample: call("POST", to, sample.body, sample.headers),
+        to=options.to,
+        every=options.every,
+        within=options.within,
+        keep=options.keep,
     )
 
 

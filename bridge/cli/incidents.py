@@ -37,7 +37,7 @@ def command(incident: str | None, closed: bool, why: bool, output: str) -> None:
     store = Incidents(keys)
     try:
         if incident is None:
-            found = [r for r in store.each() if r.incident.count and (closed or r.incident.open)]
+            found = [r for r in store.each() if r.listed and (closed or r.incident.open)]
             found.sort(key=lambda r: r.incident.last_seen, reverse=True)
             show([_row(r, settings.timezone) for r in found], output, "No open incidents.")
             return

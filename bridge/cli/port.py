@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from bridge.cli import Failure
+from bridge.dial import reachable
 
 PORTS = click.IntRange(1, 65535)
 
@@ -41,14 +42,3 @@ def listens(host: str, port: int) -> bool:
             return probe.connect_ex((reachable(host), port)) == 0
         except OSError:  # no such name
             return False
-
-
-def reachable(host: str) -> str:
-    """Return the address at which one that listens on `host` is reached from this machine."""
-    return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104 - not bound, compared
-
-
-def address(host: str, port: int) -> str:
-    """Return the web address at which it is reached from this machine."""
-    name = reachable(host)
-    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"

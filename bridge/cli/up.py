@@ -19,8 +19,9 @@ from redis.exceptions import RedisError
 from bridge import wiring
 from bridge.cli import Failure, here, load, say
 from bridge.cli.child import Child
-from bridge.cli.port import PORTS, address, listening_options, listens, must_be_free
+from bridge.cli.port import PORTS, listening_options, listens, must_be_free
 from bridge.cli.supervisor import Supervisor
+from bridge.dial import address
 from bridge.settings import Settings, config_path
 from bridge.store import embedded
 
@@ -56,7 +57,7 @@ def command(ctx: click.Context, demo: bool, sandbox_port: int, host: str, port: 
         os.environ.update(_demo_environment(address(host, port), sandbox_port))
         os.environ.pop("REDIS_URL", None)  # what is tried must not meet what is real
     home = (data / here.DEMO if demo else data).absolute()
-    os.environ |= {"ALERT_BRIDGE_DATA": str(home), "PORT": str(port)}
+    os.environ |= {"ALERT_BRIDGE_DATA": str(home), "HOST": host, "PORT": str(port)}
     if sys.stderr.isatty():
         os.environ["ALERT_BRIDGE_CONSOLE"] = "1"  # log lines go through a pipe, but to a person
     settings = load.own()

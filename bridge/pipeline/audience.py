@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Sequence
 
+from bridge.domain.canary import is_canary
 from bridge.domain.incident import Incident
 from bridge.domain.routing import Route, destinations_for, labels_of, recoveries_for
 
@@ -11,11 +12,16 @@ SELF = "alert-bridge"
 """The source of the bridge's own alerts; a label `destination` says which one they are about."""
 
 
-def audience(routes: Sequence[Route], destinations: Iterable[str], incident: Incident) -> tuple[str, ...]:
+def audience(
+    routes: Sequence[Route], destinations: Iterable[str], incident: Incident, canary: tuple[str, ...] = ()
+) -> tuple[str, ...]:
     """Return the destinations that are to hear of an incident, in the order of the routes.
 
     Of the trouble of one destination the others hear: those of the routes, or if there are none, all of them.
+    Of a canary those that are named for it (`canary`), whatever the routes say.
     """
+    if is_canary(incident.id):
+        return canary
     routed = destinations_for(routes, labels_of(incident))
     broken = about(incident)
     if not broken:
@@ -28,7 +34,7 @@ def remedies(routes: Sequence[Route], actions: Container[str], incident: Inciden
 
     Never against one of the bridge's own: what keeps it from telling people is no reason to restart anything.
     """
-    if incident.source == SELF:
+    if incident.source == SELF or is_canary(incident.id):
         return ()
     return tuple(name for name in recoveries_for(routes, labels_of(incident)) if name in actions)
 

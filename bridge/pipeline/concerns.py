@@ -29,6 +29,8 @@ class Limits(msgspec.Struct, frozen=True):
 
     watch: SelfWatch = SelfWatch()
     inbox: InboxLimit = InboxLimit()
+    canary: tuple[str, ...] = ()
+    """Where canaries are to arrive."""
 
 
 class Concern(msgspec.Struct, frozen=True, kw_only=True):
@@ -200,10 +202,25 @@ def _checks(vital: Vital, _: Limits) -> Iterator[Concern]:
         )
 
 
+def _canary(vital: Vital, limits: Limits) -> Iterator[Concern]:
+    late = vital.flight.late if vital.flight and limits.canary else {}
+    for name, why in late.items():
+        if name == "" or name in limits.canary:
+            lost = f"did not arrive at {name}" if name else "did not get in"
+            yield Concern(
+                kind="canary",
+                destination=name,
+                severity=Severity.CRITICAL,
+                title=f"alert-bridge's canary {lost}",
+                summary=f"A test alert that was sent like a real one did not make its way: {why.rstrip('.')}. "
+                "docs/canary.md says where to look.",
+            )
+
+
 def _listed(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 _LOOKS: tuple[Callable[[Vital, Limits], Iterator[Concern]], ...] = (
-    _blocked, _overdue, _letters, _behind, _inbox, _refusing, _journal, _workers, _sweep, _checks,
+    _blocked, _overdue, _letters, _behind, _inbox, _refusing, _journal, _workers, _sweep, _canary, _checks,
 )  # fmt: skip

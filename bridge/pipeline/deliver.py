@@ -11,12 +11,13 @@ import structlog
 
 from bridge import selfreport
 from bridge.domain.alert import Link
+from bridge.domain.canary import is_canary
 from bridge.domain.routing import due_at, labels_of
 from bridge.pipeline import fence
 from bridge.pipeline.audience import about
 from bridge.pipeline.parts import Parts, links_of, ring
 from bridge.pipeline.steps import of_attempt
-from bridge.ports import Delivery, Receipt, Rejected, RetryAt, Sink, Unknown
+from bridge.ports import Delivery, Receipt, Rejected, RetryAt, Sink, TakesBack, Unknown
 from bridge.store.deliveries import Doubt, Lease, Recorded, Settled, Settlement
 
 TURN = timedelta(seconds=1)
@@ -117,7 +118,7 @@ def _attempt(parts: Parts, lease: Lease, now: datetime) -> Settlement:
 
 def _sync(parts: Parts, sink: Sink, lease: Lease, delivery: Delivery) -> Settlement:
     try:
-        return Settlement(outcome=Settled.DONE, receipt=sink.sync(delivery))
+        return Settlement(outcome=Settled.DONE, receipt=_bring(parts, sink, lease, delivery))
     except Rejected as problem:
         return Settlement(outcome=Settled.DEAD, receipt=problem.receipt or delivery.receipt, reason=problem.reason)
     except RetryAt as problem:
@@ -132,6 +133,14 @@ def _sync(parts: Parts, sink: Sink, lease: Lease, delivery: Delivery) -> Settlem
         )
 
 
+def _bring(parts: Parts, sink: Sink, lease: Lease, delivery: Delivery) -> Receipt:
+    """Bring the destination up to date: by taking it back there, if that was a canary which is over."""
+    taken_back = is_canary(lease.id) and not lease.incident.open and not (parts.aviary and parts.aviary.keep)
+    if not (taken_back and delivery.receipt and isinstance(sink, TakesBack)):
+        return sink.sync(delivery)
+    return sink.take_back(delivery, delivery.receipt) if delivery.receipt.open else delivery.receipt
+
+
 def _not_yet(parts: Parts, sink: Sink, lease: Lease, now: datetime) -> Settlement | None:
     """Return how long to wait, or that there is nothing to do; None when it is time."""
     if lease.lapsed is not None:
@@ -143,7 +152,7 @@ def _not_yet(parts: Parts, sink: Sink, lease: Lease, now: datetime) -> Settlemen
         return None
     if lease.standing_in and lease.incident.open:
         return None
-    when = due_at(parts.thresholds[lease.destination], lease.incident, now)
+    when = due_at(parts.threshold(lease.destination, lease.id), lease.incident, now)
     if when is None:
         return Settlement(outcome=Settled.DONE, reason="not worth telling (yet)")
     if when > now:

@@ -12,6 +12,7 @@ import structlog
 from bridge.domain import recovery
 from bridge.domain.advance import advance
 from bridge.domain.alert import Alert
+from bridge.domain.canary import is_canary
 from bridge.domain.incident import Change, Incident
 from bridge.domain.routing import due_at
 from bridge.pipeline import steps
@@ -114,7 +115,8 @@ def _item(parts: Parts, fingerprint: str, fold: _Fold, trace: str, now: datetime
     before = fold.record.incident if fold.record else None
     changed = fold.incident is not before
     repeated = [trace for change, trace in fold.changes if change is Change.DUPLICATE]
-    heard_by = audience(parts.routes, parts.sinks, fold.incident) if changed and fold.incident else ()
+    canaries = parts.audience_of_canaries()
+    heard_by = audience(parts.routes, parts.sinks, fold.incident, canaries) if changed and fold.incident else ()
     return Item(
         fingerprint=fingerprint,
         revision=fold.record.revision if fold.record else 0,
@@ -143,7 +145,7 @@ def _routed(parts: Parts, fold: _Fold, heard_by: Sequence[str], now: datetime) -
     told = _told(fold, incident)
     for destination in heard_by:
         if destination in parts.thresholds and destination not in told:
-            gate = steps.of_threshold(destination, parts.thresholds[destination], incident, now)
+            gate = steps.of_threshold(destination, parts.threshold(destination, incident.id), incident, now)
             yield from [gate] if gate else []
 
 
@@ -159,7 +161,7 @@ def _dues(parts: Parts, fold: _Fold, incident: Incident, heard_by: Sequence[str]
         if destination in rejected and not telling:
             delay = None
         elif destination not in told:
-            when = due_at(parts.thresholds[destination], incident, now)
+            when = due_at(parts.threshold(destination, incident.id), incident, now)
             delay = None if when is None else max(when - now, timedelta())
         elif telling:
             delay = timedelta()
@@ -189,7 +191,7 @@ def _told(fold: _Fold, incident: Incident) -> set[str]:
 
 
 def _counts(folds: dict[str, _Fold], taken: Sequence[Taken]) -> dict[str, int]:
-    changes = Counter(change for fold in folds.values() for change, _ in fold.changes)
+    changes = Counter(change for f, fold in folds.items() if not is_canary(f) for change, _ in fold.changes)
     return {f"change:{change}": n for change, n in changes.items()} | {"ingested": len(taken)}
 
 

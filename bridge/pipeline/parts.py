@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Protocol
 
 from bridge.domain.alert import Alert, Link
+from bridge.domain.canary import is_canary
 from bridge.domain.incident import Incident
 from bridge.domain.ping import Ping
 from bridge.domain.recovery import Guard
@@ -15,10 +16,12 @@ from bridge.domain.routing import Route, Threshold
 from bridge.domain.watchdog import Watchdog
 from bridge.enrich.links import Links
 from bridge.enrich.links.matchers import given
-from bridge.ports import Action, Sink
+from bridge.ports import Action, Sample, Sink
 from bridge.settings.sections import InboxLimit
 from bridge.settings.self_watch import SelfWatch
+from bridge.sources.canary import Canary
 from bridge.store.deliveries import LEASE, Deliveries
+from bridge.store.flights import Flights
 from bridge.store.heartbeats import Heartbeats
 from bridge.store.inbox import ABANDONED, Inbox
 from bridge.store.incidents import Incidents
@@ -26,6 +29,7 @@ from bridge.store.proof import Proofs
 from bridge.store.runs import Runs
 from bridge.store.vitals import Vitals
 
+ALWAYS = Threshold()
 RECOVER = "recover:"
 """Before a recovery action's name among those of destinations, which have no colon."""
 
@@ -70,6 +74,22 @@ class Listener(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Aviary:
+    """What is needed to fly canaries."""
+
+    flights: Flights
+    source: Canary
+    post: Callable[[Sample], str]
+    """Sends a request to a receiver; returns why it was not accepted, or nothing."""
+    to: tuple[str, ...]
+    """Where they are told, and nowhere else."""
+    every: timedelta
+    within: timedelta
+    keep: bool = False
+    """Their messages stay, shown as resolved."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Parts:
     """What a worker needs to ingest, deliver and sweep."""
 
@@ -97,6 +117,8 @@ class Parts:
     """Entries of the bridge's own that go through the inbox; without it nothing is proven."""
     pulse: Callable[[], str] | None = None
     """Sends the outgoing heartbeat; returns why it did not get through, or nothing."""
+    aviary: Aviary | None = None
+    """None: no canaries fly."""
     listeners: Mapping[str, Listener] = field(default_factory=dict)
     """Who hears the pings that come through the inbox, by what their names begin with."""
     heartbeats: Heartbeats | None = None
@@ -112,6 +134,14 @@ class Parts:
     """Between two attempts at a delivery, unless the vendor asks for more."""
     at_once: int = 8
     """Deliveries to one destination under way at the same time in one worker."""
+
+    def threshold(self, destination: str, incident_id: str) -> Threshold:
+        """Return from when on a destination hears of an incident; of a canary at once."""
+        return ALWAYS if is_canary(incident_id) else self.thresholds[destination]
+
+    def audience_of_canaries(self) -> tuple[str, ...]:
+        """Return where canaries are told."""
+        return self.aviary.to if self.aviary else ()
 
 
 def links_of(parts: Parts, incident: Incident, now: datetime) -> tuple[Link, ...]:

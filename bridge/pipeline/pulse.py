@@ -9,7 +9,7 @@ import structlog
 
 from bridge.domain.alert import Severity
 from bridge.pipeline.concerns import Concern
-from bridge.pipeline.parts import Parts
+from bridge.pipeline.parts import Aviary, Parts
 from bridge.store.vitals import Vital
 
 EVERY = timedelta(minutes=1)
@@ -20,17 +20,20 @@ PROVEN_WITHIN = timedelta(minutes=1)
 log = structlog.get_logger(__name__)
 
 
-def withheld(vital: Vital, standing: Mapping[str, Concern]) -> str:
+def withheld(vital: Vital, standing: Mapping[str, Concern], aviary: Aviary | None = None) -> str:
     """Return why the outgoing heartbeat must not be sent now, or nothing: the path was proven in the last minute.
 
     Proven: an entry of the bridge's own was put into the inbox by the sweep, a bell rang through Celery, a worker took
     the entry out and committed it; the sweep is fresh; and nothing critical stands, such as a blocked destination.
+    With canaries: the newest arrived in its time.
     """
     proven = vital.proof.proven
     if proven is None or vital.now - proven > PROVEN_WITHIN:
         return "nothing was seen to go through the inbox in the last minute"
     if vital.swept is None or vital.now - vital.swept > PROVEN_WITHIN:
         return "no worker sweeps"
+    if aviary is not None and not _arrived(vital, aviary):
+        return "no canary has arrived lately"
     critical = sorted(c.name.rstrip(":") for c in standing.values() if c.severity is Severity.CRITICAL)
     return f"critical: {', '.join(critical)}" if critical else ""
 
@@ -39,7 +42,7 @@ def beat(parts: Parts, vital: Vital, standing: Mapping[str, Concern]) -> None:
     """Send the outgoing heartbeat, if it is time and all is well; to be called by one worker in turn."""
     if parts.vitals is None or parts.pulse is None:
         return
-    why = withheld(vital, standing)
+    why = withheld(vital, standing, parts.aviary)
     if not why and _recent(vital.pulse.sent, vital.now) and not vital.pulse.withheld:
         return
     error = "" if why else parts.pulse()
@@ -51,6 +54,11 @@ def beat(parts: Parts, vital: Vital, standing: Mapping[str, Concern]) -> None:
     elif vital.pulse.withheld or vital.pulse.sent is None:
         log.info("heartbeat_sent", was=vital.pulse.withheld or None)
     parts.vitals.note_pulse(sent=None if why else vital.now, withheld=why)
+
+
+def _arrived(vital: Vital, aviary: Aviary) -> bool:
+    arrived = vital.flight.arrived if vital.flight else None
+    return arrived is not None and vital.now - arrived <= aviary.every + aviary.within + EVERY
 
 
 def _recent(sent: datetime | None, now: datetime) -> bool:

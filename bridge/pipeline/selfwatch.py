@@ -11,6 +11,7 @@ from bridge.domain.alert import Alert, Severity, Status, event_id, fingerprint
 from bridge.domain.ping import Ping
 from bridge.pipeline import pulse
 from bridge.pipeline.audience import SELF
+from bridge.pipeline.canary import fly
 from bridge.pipeline.concerns import Concern, Limits, concerns
 from bridge.pipeline.deliver import deliver
 from bridge.pipeline.ingest import fold
@@ -34,9 +35,11 @@ def watch(parts: Parts) -> list[Alert]:
 
     To be called about once a second in a thread of its own: so it notices that the sweep stands still, too.
     """
-    if parts.vitals is None or not parts.vitals.turn(EVERY):
+    if parts.vitals is None:
         return []
-    return look(parts)
+    if parts.aviary is not None:
+        fly(parts, parts.aviary, parts.vitals)
+    return look(parts) if parts.vitals.turn(EVERY) else []
 
 
 def look(parts: Parts) -> list[Alert]:
@@ -60,6 +63,7 @@ def look(parts: Parts) -> list[Alert]:
 
 def _say(parts: Parts, vitals: Vitals, found: Mapping[str, Concern], now: datetime) -> list[Alert]:
     said = vitals.said()
+    found = {name: concern for name, concern in found.items() if not _told_otherwise(concern, found, said)}
     alerts = []
     for name in {**said, **found}:
         alert, note = statement(name, found.get(name), said.get(name), now)
@@ -71,6 +75,11 @@ def _say(parts: Parts, vitals: Vitals, found: Mapping[str, Concern], now: dateti
     return alerts
 
 
+def _told_otherwise(concern: Concern, found: Mapping[str, Concern], said: Mapping[str, Said]) -> bool:
+    """Return whether a canary is late because its destination is blocked: one trouble is one alert, the first one."""
+    return concern.kind == "canary" and f"blocked:{concern.destination}" in found and concern.name not in said
+
+
 def heed(parts: Parts, pings: Sequence[Ping], now: datetime) -> None:
     """Hear the bridge's own pings: what lies in the inbox is read."""
     if parts.proofs is not None and any(ping.name == NAME for ping in pings):
@@ -79,7 +88,7 @@ def heed(parts: Parts, pings: Sequence[Ping], now: datetime) -> None:
 
 def standing(parts: Parts, vital: Vital) -> dict[str, Concern]:
     """Return what is wrong now, by name."""
-    limits = Limits(parts.self_watch, parts.inbox_limit)
+    limits = Limits(parts.self_watch, parts.inbox_limit, parts.audience_of_canaries())
     return {concern.name: concern for concern in concerns(vital, limits)}
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bridge.domain.words import clip
-from bridge.settings import document
+from bridge.settings import canary_names, document
 from bridge.settings.document import Document
 from bridge.settings.loader import Loader
 from bridge.settings.mask import Mask
@@ -52,6 +52,8 @@ def parse(data: bytes, path: Path, kinds: Kinds, environ: Mapping[str, str]) -> 
         raise ConfigError([problem]) from error
     found = document.read(text, str(path), environ)
     settings = Loader(found, SecretFiles(found, path.parent), kinds, environ).settings()
+    if settings is not None:
+        canary_names.check(found, settings, kinds)
     _tell_unset(found)
     problems = _tidied(found, found.problems)
     if settings is None or problems:

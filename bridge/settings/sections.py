@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from bridge.domain.alert import Severity
 from bridge.domain.routing import Matcher, Route, Threshold, parse_matchers
+from bridge.settings.canary import CanaryOptions, TakesBack
 from bridge.settings.checks import PlannedCheck
 from bridge.settings.heartbeats import HeartbeatOptions, LivenessOptions
 from bridge.settings.mask import Mask
@@ -33,6 +34,8 @@ class Kinds:
     scrub: type[Options]
     checks: Mapping[str, type[Options]] = field(default_factory=dict)
     recovery: Mapping[str, type[Options]] = field(default_factory=dict)
+    takes_back: TakesBack = field(default=lambda kind, options: False)
+    """Whether a destination can take back what it was told."""
 
 
 def _redis_address(address: Secret | None) -> Secret | None:
@@ -170,6 +173,8 @@ class General(Options):
     dead_letters: DeadLetters = DeadLetters()
     timing: Timing = Timing()
     self_watch: SelfWatch = SelfWatch()
+    canary: CanaryOptions | None = None
+    """A test alert of the bridge's own, again and again, to see that alerts arrive; by default none."""
     log: Log = Log()
     redis: Redis = Redis()
     broker_url: Annotated[Secret | None, AfterValidator(_broker_address)] = None

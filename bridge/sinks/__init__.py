@@ -18,6 +18,12 @@ class SinkKind(Protocol):
     def __call__(self, name: str, options: Any, house: House, /) -> Sink: ...
 
 
+def takes_back(kind: str, options: Options) -> bool:
+    """Return whether a destination of a kind can take back what it was told, with its options."""
+    able = getattr(SINKS[kind], "takes_back", None)
+    return bool(able and able(options))
+
+
 SINKS: dict[str, SinkKind] = {
     "slack": Slack,
     "jira": Jira,

@@ -10,6 +10,7 @@ from typing import cast
 import msgspec
 
 from bridge.domain.alert import from_epoch
+from bridge.domain.canary import is_canary
 from bridge.domain.incident import Incident
 from bridge.ports import Pace, Receipt
 from bridge.store.chain import Step
@@ -193,7 +194,7 @@ class Deliveries:
 
     def _letter(self, lease: Lease, settlement: Settlement, now: datetime) -> bytes:
         """Return the dead letter of a refusal; one that is there already has its attempts counted in."""
-        if settlement.outcome is not Settled.DEAD:
+        if settlement.outcome is not Settled.DEAD or is_canary(lease.id):
             return b""
         name = f"{lease.id}@{lease.destination}"
         known = cast("bytes | None", self._keys.client.hget(self._keys.key("dead"), name))

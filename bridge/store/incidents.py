@@ -8,6 +8,7 @@ from typing import cast
 
 import msgspec
 
+from bridge.domain.canary import is_canary
 from bridge.domain.incident import Incident
 from bridge.ports import Receipt
 from bridge.store.chain import Repeated, Step, chain_of, packed, repeated_of
@@ -17,6 +18,9 @@ REMEMBER_FOR = timedelta(days=7)
 """For so long at least the ids of counted statements are known; some 50 bytes each."""
 SEEN_SETS = 3
 """Sets of ids, each of half that time: the one being written, and two that make up the whole time before it."""
+
+CANARIES_KEPT = 24 * 3600 * 1000
+"""Milliseconds for which a canary that is over is kept, should its destination be down for so long."""
 
 decode_incident = msgspec.msgpack.Decoder(Incident).decode
 decode_receipt = msgspec.msgpack.Decoder(Receipt).decode
@@ -37,6 +41,11 @@ class Record(msgspec.Struct, frozen=True):
     """Destinations that hear of it because another one, whose `fallback` they are, refused it."""
     trail: tuple[bytes, bytes, bytes] = (b"", b"", b"")
     """The chain of decisions and the duplicates, as stored; read them as `chain` and `duplicates`."""
+
+    @property
+    def listed(self) -> bool:
+        """Whether lists of incidents have it: not what never fired, and no canary."""
+        return self.incident.count > 0 and not is_canary(self.incident.fingerprint)
 
     @property
     def chain(self) -> tuple[Step, ...]:
@@ -157,7 +166,8 @@ class Incidents:
 
     def _packed(self, item: Item) -> tuple[object, ...]:
         incident = item.incident
-        ttl = 0 if incident is None or incident.open else self._retention
+        retention = min(self._retention, CANARIES_KEPT) if is_canary(item.fingerprint) else self._retention
+        ttl = 0 if incident is None or incident.open else retention
         dues = [(d.destination, int(d.delay.total_seconds() * 1000)) for d in item.dues]
         number = incident.number if incident else 0
         ids = item.event_ids

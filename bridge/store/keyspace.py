@@ -23,7 +23,7 @@ RUNS = ("commit", "recovery_look", "recovery_begin", "recovery_settle")
 """Scripts that have to do with runs of recovery actions, too."""
 _DELIVERIES = ("take_due", "settle", "sweep", "letter_keep", "letter_drop", "letter_replay")
 _CHECKS = ("checks_enroll", "checks_due", "checks_take", "checks_settle", "checks_retire")
-SCRIPTS = (*ALONE, *_DELIVERIES, *_CHECKS, *RUNS, "presence")
+SCRIPTS = (*ALONE, *_DELIVERIES, *_CHECKS, *RUNS, "presence", "swap")
 
 
 @cache

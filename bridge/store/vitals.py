@@ -9,6 +9,8 @@ from typing import Any, cast
 import msgspec
 
 from bridge.domain.alert import from_epoch
+from bridge.domain.canary import Flight
+from bridge.store.flights import flight_of
 from bridge.store.keyspace import Keyspace
 from bridge.store.notes import Note, notes_of
 from bridge.store.presence import Worker, workers_of
@@ -57,6 +59,8 @@ class Vital(msgspec.Struct, frozen=True, kw_only=True):
     receivers: tuple[Note, ...] = ()
     proof: Proof = Proof()
     """That what is accepted is worked on."""
+    flight: Flight | None = None
+    """The canary that is under way, or was last."""
     pulse: Pulse = Pulse()
     """The outgoing heartbeat."""
     check_due: datetime | None = None
@@ -102,6 +106,7 @@ class Vitals:
         pipe.hgetall(self._keys.key("receivers"))
         pipe.hgetall(self._keys.key("proof"))
         pipe.hgetall(self._keys.key("pulse"))
+        pipe.get(self._keys.key("canary"))
         pipe.zrange(self._keys.key("checks:due"), 0, 0, withscores=True)
         for name in destinations:
             pipe.get(self._keys.key(f"probe:{name}"))
@@ -113,7 +118,7 @@ class Vitals:
         if broken := next((one for one in found if isinstance(one, Exception)), None):
             raise broken
         (seconds, micros), letters, shed, first, entries, swept, workers, receivers, *rest = found
-        proof, pulse, checks, *rest = rest
+        proof, pulse, flight, checks, *rest = rest
         now = from_epoch(seconds + micros / 1e6)
         rows = list(zip(destinations, rest[::4], rest[1::4], rest[2::4], rest[3::4], strict=True))
         return Vital(
@@ -130,6 +135,7 @@ class Vitals:
             receivers=notes_of(receivers),
             proof=proof_of(proof),
             pulse=_pulse(pulse),
+            flight=flight_of(flight),
             check_due=from_epoch(checks[0][1] / 1000) if checks else None,
         )
 

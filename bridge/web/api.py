@@ -41,7 +41,7 @@ class Api:
         if limit is None:
             return 400, {"error": f"limit has to be a whole number from 1 to {MOST}"}
         closed = request.query_params.get("all", "") in ("1", "true")
-        records = [r for r in self._incidents.each() if r.incident.count and (closed or r.incident.open)]
+        records = [r for r in self._incidents.each() if r.listed and (closed or r.incident.open)]
         records.sort(key=lambda record: record.incident.last_seen, reverse=True)
         return 200, {"total": len(records), "incidents": [_listed(record) for record in records[:limit]]}
 

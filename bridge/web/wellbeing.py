@@ -47,6 +47,7 @@ class Wellbeing:
             "oldest_undelivered_seconds": {name: _age(vital, vital.owed.get(name)) for name in self._parts.sinks},
             "blocked": sorted(vital.blocked),
             "dead_letters": vital.letters,
+            "canary_seconds": _since(vital, vital.flight.arrived if vital.flight else None),
             "proven_seconds": _since(vital, vital.proof.proven),
             "outgoing_heartbeat": self._heartbeat(vital, found),
             "checks": check_details(self._checks.tally()),
@@ -56,7 +57,7 @@ class Wellbeing:
         """Return when the outgoing heartbeat got through last, and why it is not sent now; None without one."""
         if self._parts.pulse is None:
             return None
-        why = withheld(vital, found) or vital.pulse.withheld
+        why = withheld(vital, found, self._parts.aviary) or vital.pulse.withheld
         return {"sent_seconds": _since(vital, vital.pulse.sent), "withheld": why}
 
     def metrics(self) -> Iterator[Metric]:
@@ -74,6 +75,7 @@ class Wellbeing:
             age = _since(vital, at)
             value = float("nan") if age is None else age
             yield GaugeMetricFamily(f"alert_bridge_{what}_age_seconds", _AGES[what], value=value)
+        yield from _canary(vital)
         late = GaugeMetricFamily(
             "alert_bridge_oldest_undelivered_seconds",
             "For how long a destination has not been told of what it should know; 0 when it is up to date.",
@@ -94,6 +96,15 @@ class Wellbeing:
         for concern in found.values():
             standing_now.add_metric([concern.kind, concern.destination], 1)
         yield standing_now
+
+
+def _canary(vital: Vital) -> Iterator[Metric]:
+    flight = vital.flight
+    age = _since(vital, flight.arrived if flight else None)
+    took = flight.took.total_seconds() if flight and flight.arrived else float("nan")
+    words = "Since a canary last arrived everywhere."
+    yield GaugeMetricFamily("alert_bridge_canary_age_seconds", words, value=float("nan") if age is None else age)
+    yield GaugeMetricFamily("alert_bridge_canary_took_seconds", "How long the last that arrived took.", value=took)
 
 
 def _since(vital: Vital, at: datetime | None) -> float | None:

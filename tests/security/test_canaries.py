@@ -33,7 +33,8 @@ ROOT = Path(__file__).parents[2]
 SENTRY, BEARER, BASIC, PATH = "canary-sentry-4f1c", "canary-bearer-4f1c", "canary-basic-4f1c", "canary-path-secret-4f1c"
 SLACK, HOOK, JIRA, API = "xoxb-canary-4f1c", "T0/B0/canaryhook4f1c", "canary-jira-4f1c", "canary-api-token-4f1c" * 2
 PULSE = "canary-pulse-4f1c"
-CONFIGURED = (SENTRY, BEARER, BASIC, PATH, SLACK, HOOK, JIRA, API, PULSE)
+FLOWN = "canary-flown-4f1c4f1c"
+CONFIGURED = (SENTRY, BEARER, BASIC, PATH, SLACK, HOOK, JIRA, API, PULSE, FLOWN)
 WRONG = "canary-wrong-proof-4f1c"
 PRIVATE = {
     "password": "hunter2-canary-4f1c",
@@ -63,6 +64,7 @@ destinations:
   hook: {{{{kind: slack, webhook_url: "{{url}}/services/{HOOK}"}}}}
   tickets: {{{{kind: jira, url: "{{url}}", user: bot@corp.example, token: {JIRA}, project: OPS}}}}
 receiver: {{{{api_token: {API}}}}}
+canary: {{{{to: [oncall], secret: {FLOWN}}}}}
 self_watch: {{{{heartbeat_url: "{{url}}/ping/{PULSE}"}}}}
 log: {{{{level: debug, format: json}}}}
 """
@@ -296,6 +298,7 @@ def test_a_store_that_does_not_answer_is_named_without_its_password(tmp_path: Pa
         "receiver: {api_token: canary-4f1c}",
         "sentry_dsn: [canary-4f1c]",
         "self_watch: {heartbeat_url: canary-4f1c}",
+        "canary: {to: [oncall], secret: canary-4f1c}",
         "self_watch: {heartbeat_url: 'http://[canary-4f1c'}",
     ],
 )

@@ -50,6 +50,17 @@ class Slack:
         """Return what an interrupted sync left in the channel; always None for a webhook, which can't look."""
         return self._way.find(delivery)
 
+    def take_back(self, delivery: Delivery, receipt: Receipt) -> Receipt:
+        """Delete the message; see `ports.TakesBack.take_back`. A webhook can't: `takes_back` says so of its options."""
+        if isinstance(self._way, Channel):
+            return self._way.take_back(delivery, receipt)
+        return self._way.sync(delivery)
+
+    @staticmethod
+    def takes_back(options: SlackOptions) -> bool:
+        """Return whether messages can be taken back: with a token they can."""
+        return options.token is not None
+
     def examine(self) -> Iterable[Finding]:
         """Check token, scopes and channel."""
         return examine(self._api, self._channel)

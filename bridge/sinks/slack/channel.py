@@ -53,6 +53,18 @@ class Channel:
             receipt = self._linked(receipt)
         return receipt
 
+    def take_back(self, delivery: Delivery, receipt: Receipt) -> Receipt:
+        """Delete the message; one that is gone already is what was wanted."""
+        channel, ts = receipt.handle
+        with _keeping(receipt):
+            try:
+                self._api.write("chat.delete", idempotent=True, channel=channel, ts=ts)
+            except Refused as refused:
+                if refused.code != "message_not_found":
+                    raise
+        version = delivery.incident.version
+        return msgspec.structs.replace(receipt, version=version, told=version, open=False)
+
     def find(self, delivery: Delivery) -> Receipt | None:
         """Return what stands in the channel; what is known already when the token may not look."""
         try:

@@ -96,5 +96,7 @@ elseif letter ~= '' then
   end
 end
 if #lines > 0 then tell(key, lines) end
-redis.call('HINCRBY', prefix .. 'counts', 'delivery:' .. destination .. ':' .. outcome, 1)
+if not is_canary(id) then
+  redis.call('HINCRBY', prefix .. 'counts', 'delivery:' .. destination .. ':' .. outcome, 1)
+end
 return {1, rings, refused}

@@ -28,8 +28,9 @@ end
 
 -- `owed:<destination>` says since when each incident should have been told there: unlike the due index it is not moved
 -- by attempts that fail. What a canary is about is no incident, so nobody is owed it.
+local function is_canary(id) return string.sub(id, 1, 7) == 'canary.' end
 local function owe(id, destination, at)
-  if string.sub(id, 1, 7) ~= 'canary.' then
+  if not is_canary(id) then
     redis.call('ZADD', prefix .. 'owed:' .. destination, 'LT', math.max(at, now), id)
   end
 end

@@ -1,0 +1,74 @@
+"""A canary through real processes: it arrives and is gone; without a receiver, Jira hears of it; a worker is missed."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from bridge.sandbox.app import Sandbox
+from bridge.sandbox.jira import TOKEN as JIRA_TOKEN
+from bridge.sandbox.slack import TOKEN as SLACK_TOKEN
+from bridge.store.flights import flight_of
+from tests.conftest import free_port
+from tests.e2e.bridge_processes import WORKER, Processes, until
+from tests.sandbox_server import running
+
+CONFIG = """
+sources: {{sentry: {{kind: sentry, client_secret: s3cret}}}}
+destinations:
+  oncall: {{kind: slack, per_second: 0, token: {slack}, channel: C0ONCALL, api_url: "{url}/slack/api/"}}
+  tickets: {{kind: jira, per_second: 0, url: "{url}/jira", user: bot@example.com, token: {jira}, project: OPS}}
+canary: {{to: [oncall], every: 5s, within: 4s}}
+self_watch: {{worker_silent_for: 10s}}
+"""
+
+
+@pytest.fixture
+def bridge(tmp_path: Path) -> Iterator[tuple[Processes, Sandbox, redis.Redis]]:
+    port, receiver = free_port(), free_port()
+    sandbox = Sandbox(base_url=f"http://127.0.0.1:{port}")
+    with running(sandbox.app(), port) as url:
+        config = CONFIG.format(slack=SLACK_TOKEN, jira=JIRA_TOKEN, url=url)
+        bridge = Processes(tmp_path, config, {"PORT": str(receiver)}, port=receiver)
+        try:
+            bridge.start_store()
+            bridge.start_receiver()
+            bridge.start_worker()
+            with redis.Redis.from_url(bridge.redis_url) as client:
+                yield bridge, sandbox, client
+        finally:
+            bridge.stop()
+
+
+def test_it_arrives_and_is_taken_back_and_what_dies_is_missed(
+    bridge: tuple[Processes, Sandbox, redis.Redis],
+) -> None:
+    made, sandbox, client = bridge
+
+    def arrived() -> bool:
+        flight = flight_of(client.get("{ab}:canary"))  # type: ignore[arg-type]  # not the async client
+        return flight is not None and flight.arrived is not None
+
+    def told(title: str) -> bool:
+        client.delete("{ab}:looked")  # else it looks every ten seconds
+        return any(title in str(issue.fields["summary"]) for issue in sandbox.jira.issues)
+
+    until(arrived, f"a canary arrives\n{made.log('worker')}")
+    until(lambda: not sandbox.slack.messages(), "it is taken back")
+    assert not sandbox.jira.issues
+    until(lambda: bool(client.hget("{ab}:proof", "entry")), "an entry of its own is under way")
+
+    made.start("second", [sys.executable, *WORKER])
+    until(lambda: client.hlen("{ab}:workers") == 2, "two workers")
+    made.kill("second")
+    made.kill("receiver")
+    until(lambda: told("canary did not get in"), f"its loss is told\n{made.log('worker')}", 30)
+    until(lambda: told("lost a worker"), "the vanished worker is missed", 30)
+
+    made.kill("worker", signal.SIGTERM)
+    until(lambda: client.hlen("{ab}:workers") == 1, "one that is stopped says goodbye")
