@@ -34,10 +34,14 @@ routes:
   - match: ['severity=~"critical|error"']
     to: [oncall, tickets]
   - to: [oncall]
+heartbeats:
+  backup: {{key: {backup_key}, period: 1h, grace: 10m, runbook: "https://wiki.example.com/backup"}}
+  prometheus: {{alert: {{source: alertmanager, match: ['alertname="Watchdog"']}}, period: 5m, severity: critical}}
 links:
   - {{label: Trace, kind: jaeger, url: "https://jaeger.example.com"}}
   - {{label: Logs, kind: loki, url: "https://grafana.example.com", datasource: P8E80F9AEF21F6940}}
 """
+BACKUP_KEY = "e2e-key-of-the-backup"
 
 
 @dataclass
@@ -57,7 +61,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     host = f"127.0.0.1:{port}"
     sandbox = Sandbox(base_url=f"http://{host}")
     with running(sandbox.app(), port) as url:
-        text = CONFIG.format(url=url, host=host, slack_token=SLACK_TOKEN, jira_token=JIRA_TOKEN)
+        text = CONFIG.format(url=url, host=host, slack_token=SLACK_TOKEN, jira_token=JIRA_TOKEN, backup_key=BACKUP_KEY)
         with processes(folder, text, {}) as bridge:
             settings = wiring.load({"ALERT_BRIDGE_CONFIG": str(folder / "bridge.yaml")})
             sources = wiring.sources(settings)

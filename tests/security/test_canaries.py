@@ -34,7 +34,8 @@ SENTRY, BEARER, BASIC, PATH = "canary-sentry-4f1c", "canary-bearer-4f1c", "canar
 SLACK, HOOK, JIRA, API = "xoxb-canary-4f1c", "T0/B0/canaryhook4f1c", "canary-jira-4f1c", "canary-api-token-4f1c" * 2
 PULSE = "canary-pulse-4f1c"
 FLOWN = "canary-flown-4f1c4f1c"
-CONFIGURED = (SENTRY, BEARER, BASIC, PATH, SLACK, HOOK, JIRA, API, PULSE, FLOWN)
+PING = "canary-ping-key-4f1c"
+CONFIGURED = (SENTRY, BEARER, BASIC, PATH, SLACK, HOOK, JIRA, API, PULSE, FLOWN, PING)
 WRONG = "canary-wrong-proof-4f1c"
 PRIVATE = {
     "password": "hunter2-canary-4f1c",
@@ -65,6 +66,7 @@ destinations:
   tickets: {{{{kind: jira, url: "{{url}}", user: bot@corp.example, token: {JIRA}, project: OPS}}}}
 receiver: {{{{api_token: {API}}}}}
 canary: {{{{to: [oncall], secret: {FLOWN}}}}}
+heartbeats: {{{{backup: {{{{key: {PING}, period: 1h}}}}}}}}
 self_watch: {{{{heartbeat_url: "{{url}}/ping/{PULSE}"}}}}
 log: {{{{level: debug, format: json}}}}
 """
@@ -204,6 +206,8 @@ def test_no_canary_flies(tmp_path: Path) -> None:
                 "check-config": ("check-config",),
                 "doctor": ("doctor",),
                 "incidents": ("incidents", "-o", "json"),
+                "heartbeats": ("heartbeats", "-o", "json"),
+                "heartbeat": ("heartbeats", "backup", "-o", "json"),
                 "dead letters": ("dead-letters", "list", "-o", "json"),
             }.items()
         }
@@ -249,6 +253,10 @@ def let_in(made: Aviary) -> None:
     assert made.post(f"hidden/{WRONG}", b"{}").status_code == 401
     assert made.post(f"hidden/{PATH}", b"{").status_code == 400
     assert made.post(f"nobody/{PATH}", b"{}").status_code == 404
+    for path in (PING, f"{PING}/fail", f"{PING}/nonsense", f"{PING}?rid={WRONG}", f"{PING}{WRONG}", f"{WRONG}/{PING}"):
+        answer = httpx.post(f"{made.bridge.url}/ping/{path}", content=f"{PING} {TEXT}".encode(), timeout=20)
+        assert answer.status_code in (200, 400, 404)
+        assert "4f1c" not in answer.text
     assert made.post("sentry?token=" + WRONG, b"{}").status_code == 401
 
 
@@ -296,6 +304,7 @@ def test_a_store_that_does_not_answer_is_named_without_its_password(tmp_path: Pa
         "redis: {url: 'http://:canary-4f1c@x'}",
         "broker_url: canary-4f1c",
         "receiver: {api_token: canary-4f1c}",
+        "heartbeats: {a: {key: canary-4f1c/, period: 1h}, b: {key: [canary-4f1c], period: 1h}}",
         "sentry_dsn: [canary-4f1c]",
         "self_watch: {heartbeat_url: canary-4f1c}",
         "canary: {to: [oncall], secret: canary-4f1c}",

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from bridge import wiring
 from bridge.domain.alert import Severity
+from bridge.settings.fields import keys
+from bridge.settings.heartbeats import HeartbeatOptions, LivenessOptions
 from tests.settings.configs import ENVIRON, problems, settings, warnings, with_small
 
 KEYS = ENVIRON | {"KEY": "0123456789abcdef", "OTHER": "fedcba9876543210"}
+ALERTMANAGER = "sources: {alertmanager: {kind: alertmanager, bearer_token: x}}\n"
 WHOLE = """\
     timezone: Asia/Seoul
     heartbeats:
@@ -97,3 +102,27 @@ def test_the_name_of_what_speaks_of_heartbeats_is_reserved() -> None:
 
 def test_nothing_under_the_section_is_no_heartbeats() -> None:
     assert settings(with_small("heartbeats:\n")).heartbeats == {}
+
+
+def test_the_page_names_every_option_and_what_it_shows_is_right() -> None:
+    root = Path(__file__).parents[2]
+    page = (root / "docs" / "heartbeats.md").read_text()
+    assert not [key for model in (HeartbeatOptions, LivenessOptions) for key in keys(model) if f"`{key}" not in page]
+    for shown in re.findall(r"```yaml\n((?:heartbeats|sources):.*?)```", page, re.DOTALL):
+        text = shown if shown.startswith("sources") else ALERTMANAGER + shown
+        destinations = 'destinations: {oncall: {kind: slack, token: "${TOKEN}", channel: C0ONCALL}}\n'
+        environ = ENVIRON | {"NIGHTLY_BACKUP_KEY": KEYS["KEY"], "SENTRY_CLIENT_SECRET": "s"}
+        assert wiring.plans(settings(destinations + text, environ))
+
+
+def test_the_commented_example_of_the_first_config_is_right() -> None:
+    text = (Path(__file__).parents[2] / "config" / "bridge.yaml").read_text()
+    section = text[text.index("# heartbeats:") : text.index("# Which incident goes where")]
+    shown = "\n".join(line.removeprefix("# ") for line in section.splitlines())
+    assert sorted(settings_of(shown)) == ["nightly-backup", "prometheus"]
+
+
+def settings_of(section: str) -> list[str]:
+    """Return the heartbeats of a section."""
+    destinations = 'destinations: {oncall: {kind: slack, token: "${TOKEN}", channel: C0ONCALL}}\n'
+    return list(settings(destinations + ALERTMANAGER + section, KEYS | {"NIGHTLY_BACKUP_KEY": KEYS["KEY"]}).heartbeats)

@@ -19,7 +19,7 @@ else
   watched = watched + now - looked  -- in all runs that were too short to stand for themselves
 end
 redis.call('HSET', key, 'looked', now, 'resumed', resumed, 'watched', watched)
-if now - looked > pause then redis.call('HSET', key, 'paused', looked, 'stirred', now) end
+if looked > 0 and now - looked > pause then redis.call('HSET', key, 'paused', looked, 'stirred', now) end
 local paused, stirred = unpack(redis.call('HMGET', key, 'paused', 'stirred'))
 if watched > 3 * clean then resumed = 0 end  -- coming and going for so long must not keep it silent for ever
 
