@@ -34,17 +34,19 @@ class Conditions:
 
     def __init__(self, options: HttpOptions) -> None:
         self._contains = options.contains
+        self._lacks = options.not_contains
         self._pattern = compiled(options.matches) if options.matches else None
         self._matches = options.matches or ""
         self._json = [(text, parse_path(text), value) for text, value in options.json_.items()]
 
     def __bool__(self) -> bool:
         """Whether there are any."""
-        return bool(self._contains or self._pattern or self._json)
+        return bool(self._contains or self._lacks or self._pattern or self._json)
 
     def expected(self) -> list[str]:
         """Return the conditions in words."""
         words = [f'body contains "{self._contains}"'] if self._contains else []
+        words += [f'body does not contain "{self._lacks}"'] if self._lacks else []
         words += [f"body matches {self._matches}"] if self._pattern else []
         return words + [f"{path} is {_written(value)}" for path, _, value in self._json]
 
@@ -52,6 +54,8 @@ class Conditions:
         """Return in words which condition does not hold, or ""."""
         if self._contains and self._contains not in text:
             return f'the body does not contain "{self._contains}"'
+        if self._lacks and self._lacks in text:
+            return f'the body contains "{self._lacks}"'
         if self._pattern and not self._pattern.search(text):
             return f"the body does not match {self._matches}"
         return self._json_trouble(body) if self._json else ""

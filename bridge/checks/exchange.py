@@ -14,7 +14,7 @@ import httpcore
 import httpx
 
 from bridge.checks.line import Line
-from bridge.checks.looking import Notes, Wrong, plain, since
+from bridge.checks.looking import Notes, Wrong, since
 from bridge.domain.observation import Fault
 
 BODY_LIMIT = 64 * 1024
@@ -26,8 +26,8 @@ WIRE_LIMIT = HEAD_LIMIT + 2 * BODY_LIMIT
 CHUNK_LIMIT = 4096
 """Pieces of a body: a byte in each would cost more than the body is worth."""
 SLICE = 8 * 1024
-START = 60
-"""As much of what comes is kept to say what it is, where it is not HTTP."""
+START = 4096
+"""As much is kept of what is not HTTP, to be shown: more than fits, so that no secret is cut before it is masked."""
 
 
 @dataclass(frozen=True)
@@ -106,11 +106,13 @@ async def _exchange(request: httpx.Request, wire: Wire, notes: Notes) -> Answer:
     headers = httpx.Headers(came.headers)
     reason = notes.line(came.extensions["reason_phrase"].decode("latin-1"), 60)
     async with aclosing(cast("AsyncGenerator[bytes]", came.aiter_stream())) as pieces:
-        body, cut, encoding = await _body(pieces, headers, wire)
+        body, cut, encoding = await _body(pieces, headers, wire, notes)
     return Answer(came.status, reason, headers, body, cut, encoding)
 
 
-async def _body(pieces: AsyncIterator[bytes], headers: httpx.Headers, wire: Wire) -> tuple[bytes, bool, str]:
+async def _body(
+    pieces: AsyncIterator[bytes], headers: httpx.Headers, wire: Wire, notes: Notes
+) -> tuple[bytes, bool, str]:
     """Return the body as far as it is read, whether there was more, and how it is still compressed."""
     encoding = headers.get("content-encoding", "identity").strip().lower()
     inflated = zlib.decompressobj(47) if encoding in ("gzip", "x-gzip", "deflate") else None
@@ -124,14 +126,14 @@ async def _body(pieces: AsyncIterator[bytes], headers: httpx.Headers, wire: Wire
                 return bytes(body[:BODY_LIMIT]), True, ""
     except zlib.error:
         raise Wrong(Fault.PROTOCOL, f"the body is not {encoding}, as its headers say") from None
-    return bytes(body), False, "" if inflated or encoding == "identity" else plain(encoding, 40)
+    return bytes(body), False, "" if inflated or encoding == "identity" else notes.line(encoding, 40)
 
 
 def _in_words(error: Exception, wire: Wire, notes: Notes) -> str:
     if not wire.came:
         return "the target closed the connection before it answered"
     if not wire.start.startswith(b"HTTP/"[: len(wire.start)]):
-        return f"what came is not HTTP: {notes.line(wire.start.decode('latin-1')) or 'no text'}"
+        return f"what came is not HTTP: {notes.line(wire.start.decode('latin-1'), 60) or 'no text'}"
     if wire.came > wire.limit or "too long" in str(error):
         return "the headers have no end"
     text = str(error)

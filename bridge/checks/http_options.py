@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from typing import Annotated, Literal, Self
+from urllib.parse import parse_qsl, urlsplit
 
 import re2
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -20,6 +21,8 @@ _OWN = frozenset({"traceparent", "content-length", "transfer-encoding", "connect
 HARMLESS = frozenset({"accept", "accept-language", "cache-control", "content-type", "host", "origin", "user-agent"})
 """Headers whose values are no secrets: they may be shown when a target sends them back."""
 FOLLOWED = 5
+LONG = 8
+"""Shorter values in a query are words such as `verbose=true`, and no secrets."""
 
 
 def _url(text: str) -> str:
@@ -104,6 +107,8 @@ class HttpOptions(TargetOptions):
     """Expected statuses: 200, 2xx, 200-299 or a list; 200-299 if left out, 200-399 with `redirects: 0`."""
     contains: Annotated[str, Field(min_length=1)] | None = None
     """A text that has to be in the body."""
+    not_contains: Annotated[str, Field(min_length=1)] | None = None
+    """A text that must not be in the body."""
     matches: Annotated[str, AfterValidator(_pattern)] | None = None
     """A regular expression (RE2) that has to match somewhere in the body."""
     json_: dict[JsonPath, Scalar] = Field(default={}, alias="json")
@@ -132,8 +137,8 @@ class HttpOptions(TargetOptions):
         given = ["authorization" in (name.lower() for name in self.headers), self.basic_auth, self.bearer_token]
         if sum(map(bool, given)) > 1:
             raise ValueError("Authorization is set twice: keep one of basic_auth, bearer_token and the header")
-        if self.method == "HEAD" and (self.contains or self.matches or self.json_):
-            raise ValueError("an answer to HEAD has no body to look at: use GET, or remove contains, matches and json")
+        if self.method == "HEAD" and (self.contains or self.not_contains or self.matches or self.json_):
+            raise ValueError("an answer to HEAD has no body to look at: use GET, or remove what is said of the body")
         return self
 
     def sent(self) -> dict[str, str]:
@@ -152,6 +157,8 @@ class HttpOptions(TargetOptions):
         values += [word for value in values for word in value.split(" ")]
         values += [self.basic_auth.password.get_secret_value()] if self.basic_auth else []
         values += [self.body.get_secret_value()] if self.body else []
+        query = urlsplit(self.url).query
+        values += [query, *(value for _, value in parse_qsl(query) if len(value) >= LONG)]
         return tuple(
             sorted({value for value in values if len(value) >= 4} - {"Bearer", "Basic"}, key=len, reverse=True)
         )

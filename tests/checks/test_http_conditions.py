@@ -35,6 +35,7 @@ def seen(sent: bytes, **options: Any) -> Observation:
     ("options", "got"),
     [
         ({"contains": "all is well"}, 'the body does not contain "all is well"'),
+        ({"not_contains": "maintenance"}, 'the body contains "maintenance"'),
         ({"matches": "^up: [0-9]+$"}, "the body does not match ^up: [0-9]+$"),
         ({"json": {"status": "up"}}, "the body is no JSON"),
     ],
@@ -136,6 +137,22 @@ def test_secrets_that_a_target_sends_back_are_not_shown() -> None:
         assert "***" in shown
         for secret in ("s3cret-k3y", "hunter2", "t0ken-t0ken"):
             assert secret not in shown
+
+
+@pytest.mark.parametrize("filler", [0, 20, 40, 45, 50, 55])
+def test_a_target_that_is_no_web_server_and_sends_everything_back_shows_no_secret(filler: int) -> None:
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(await reader.readuntil(b"\r\n\r\n"))
+        await writer.drain()
+
+    async def run() -> Observation:
+        async with target(echo) as one:
+            return await look("http", url=f"{one.url}{'x' * filler}?token=url-s3cret", **SECRETS)
+
+    found = asyncio.run(run())
+    assert found.got.startswith("what came is not HTTP: GET /")
+    for secret in ("s3cret", "hunter2", "t0ken"):
+        assert secret not in repr(found)
 
 
 def test_the_target_is_shown_without_its_secrets() -> None:
