@@ -13,6 +13,7 @@ from bridge import wiring
 from bridge.cli import FAILED, OK, UNREACHABLE, load
 from bridge.cli.table import output_option, show
 from bridge.ports import Finding, Level
+from bridge.store.checks import examine_checks
 from bridge.store.examine import examine
 
 MARKS = {Level.OK: ("ok  ", "green"), Level.WARN: ("warn", "yellow"), Level.FAIL: ("FAIL", "red")}
@@ -25,6 +26,7 @@ def command(ctx: click.Context, output: str) -> None:
     """Check store, destinations and clock for real; exit 1 if anything fails, 3 if the store does not answer."""
     settings = load.settings()
     parts: list[tuple[str, Iterable[Finding]]] = [("store", examine(wiring.keyspace(settings)))]
+    parts += [("checks", examine_checks(wiring.keyspace(settings)))] if settings.checks else []
     parts += [(name, sink.examine()) for name, sink in wiring.sinks(settings).items()]
     parts += [(name, action.examine()) for name, action in wiring.actions(settings).items()]
     code = OK

@@ -12,7 +12,9 @@ from bridge.domain.observation import Fault, Observation
 
 LONGEST = 60
 """Runs that a policy may look back on."""
-_HARDEST_FIRST = list(Fault)
+_OURS = (Fault.REFUSED, Fault.BROKEN)
+_HARDEST_FIRST = [*(fault for fault in Fault if fault not in _OURS), *_OURS]
+"""As a request meets them; that the bridge itself could not look says least about the target."""
 
 
 class Policy(msgspec.Struct, frozen=True):

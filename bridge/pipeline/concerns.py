@@ -11,6 +11,7 @@ from bridge.domain.alert import Severity
 from bridge.domain.words import duration
 from bridge.settings.sections import InboxLimit
 from bridge.settings.self_watch import SelfWatch
+from bridge.store.checks import OVERDUE
 from bridge.store.notes import current
 from bridge.store.presence import Worker
 from bridge.store.vitals import Vital
@@ -19,9 +20,6 @@ REFUSED_WITHIN = timedelta(minutes=1)
 """For so long after the last sender was sent away this is still a concern."""
 VANISHED = 3
 """Workers that vanished within an hour are a concern even if others took their places."""
-
-CHECKS_LATE = timedelta(minutes=1)
-"""A run of a check that is so late is one that no worker takes."""
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -192,12 +190,12 @@ def _sweep(vital: Vital, limits: Limits) -> Iterator[Concern]:
 
 
 def _checks(vital: Vital, _: Limits) -> Iterator[Concern]:
-    if vital.check_due is not None and vital.now - vital.check_due >= CHECKS_LATE:
+    if vital.check_due is not None and vital.now - vital.check_due >= OVERDUE:
         yield Concern(
             kind="checks",
             severity=Severity.CRITICAL,
             title="alert-bridge does not run its checks",
-            summary=f"A run has been due for more than {duration(CHECKS_LATE)}, and no worker takes it: what goes down "
+            summary=f"A run has been due for more than {duration(OVERDUE)}, and no worker takes it: what goes down "
             "is not noticed. Restart the workers; their log says more (checks_broken).",
         )
 

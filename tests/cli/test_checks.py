@@ -125,3 +125,16 @@ def test_a_wrong_name_is_answered_with_a_near_one(watching: Shell) -> None:
 
 def test_check_config_counts_them(watching: Shell) -> None:
     assert watching.run("check-config").stdout.endswith(" 2 checks.\n")
+
+
+def test_doctor_says_whether_anybody_runs_them(watching: Shell, redis_client: redis.Redis) -> None:
+    due = Keyspace(redis_client).key("checks:due")
+    assert "warn  checks: no worker has the checks of the config yet" in watching.run("doctor").stdout
+
+    redis_client.zadd(due, {"up": datetime.now(UTC).timestamp() * 1000 + 5000})
+    assert "ok    checks: 1 of them run, 0 down" in watching.run("doctor").stdout
+
+    redis_client.zadd(due, {"up": datetime.now(UTC).timestamp() * 1000 - 300_000})
+    shown = watching.run("doctor")
+    assert "FAIL  checks: nobody runs the checks: one has been due for 5 min" in shown.stdout
+    assert shown.exit_code == 1

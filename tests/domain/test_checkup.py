@@ -21,7 +21,7 @@ policies = st.integers(1, 6).flatmap(
 
 def run(number: int, mark: str) -> Observation:
     """A run: "." is a good one, "x" a failing one, "s" one that is too slow."""
-    fault = {".": None, "x": Fault.STATUS, "s": Fault.SLOW, "b": Fault.BODY}[mark]
+    fault = {".": None, "x": Fault.STATUS, "s": Fault.SLOW, "b": Fault.BODY, "?": Fault.BROKEN}[mark]
     facts = {"Body": f"body {number}"} if mark == "b" else {}
     return Observation(at=START + number * MINUTE, took=timedelta(), fault=fault, got=f"run {number}", facts=facts)
 
@@ -72,9 +72,9 @@ def test_an_outage_begins_with_the_first_run_that_counted_and_counts_its_failing
 
 
 def test_the_hardest_fault_of_an_outage_names_it() -> None:
-    named = [record.fault for record, _ in told("sxs.", Policy(fails=1, of=1))]
+    named = [record.fault for record, _ in told("?sx?s.", Policy(fails=1, of=1))]
 
-    assert named == [Fault.SLOW, Fault.STATUS, Fault.STATUS, None]
+    assert named == [Fault.BROKEN, Fault.SLOW, Fault.STATUS, Fault.STATUS, Fault.STATUS, None]
 
 
 def test_facts_that_were_said_are_remembered_until_it_is_up() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -76,6 +77,7 @@ def watching(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watching]:
             bridge.start_store()
             with ThreadPoolExecutor(2) as both:
                 list(both.map(bridge.start_worker, ("one", "two")))
+            until(lambda: shop.asked.keys() >= {"checkout-api", "flapping", "steady"}, "all are watched")
             yield Watching(bridge, sandbox, shop)
         finally:
             bridge.stop()
@@ -83,9 +85,7 @@ def watching(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watching]:
 
 def test_a_target_that_fails_three_times_and_recovers_is_one_message_and_one_issue(watching: Watching) -> None:
     shop = watching.shop
-    until(lambda: len(shop.asked.get("checkout-api", [])) >= 2, "it is watched")
     assert watching.messages("checkout-api") == []
-
     shop.status["checkout-api"] = 503
     until(lambda: bool(watching.issues("checkout-api") and watching.messages("checkout-api")), "it is told")
     root, issue = watching.messages("checkout-api")[0], watching.issues("checkout-api")[0]
@@ -160,3 +160,9 @@ def test_a_store_that_is_killed_and_comes_back_finds_the_checks_going_on(watchin
     until(lambda: any(at > began for at in watching.shop.asked["steady"]), "it runs again")
     assert time.monotonic() - began < 1 + 5
     assert "Traceback" not in watching.bridge.log("one") + watching.bridge.log("two")
+
+
+def test_a_worker_that_is_asked_to_end_does_not_wait_for_targets_that_hang(watching: Watching) -> None:
+    began = time.monotonic()
+    watching.bridge.kill(next(name for name in ("one", "two") if name in watching.bridge.running), signal.SIGTERM)
+    assert time.monotonic() - began < 5

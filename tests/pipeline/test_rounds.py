@@ -108,3 +108,18 @@ def test_checks_that_were_all_taken_out_are_forgotten(
 
     assert statuses(redis_client) == [(Status.RESOLVED, "shop")]
     assert not Checks(Keyspace(redis_client)).any()
+
+
+def test_workers_with_different_configs_share_what_both_have_and_keep_what_only_one_has(
+    redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.store.checks.REMOVED_AFTER", timedelta(seconds=1))
+    monkeypatch.setattr("bridge.pipeline.rounds.ENROLL_EVERY", 0.2)
+    both, only_old, only_new = Obedient(), Obedient(), Obedient()
+    old = rounds(redis_client, watched("both", both, every="1h"), watched("old", only_old))
+    new = rounds(redis_client, watched("both", both), watched("new", only_new))
+    with going(old, new):
+        until(lambda: min(len(check.looks) for check in (both, only_old, only_new)) >= 3, "all of them run")
+    gone = Checks(Keyspace(redis_client)).enroll([])[1]
+
+    assert gone == []
