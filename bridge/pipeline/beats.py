@@ -23,7 +23,7 @@ KINDS = (HEARTBEAT, QUIET)
 ROUNDS = 50
 """How often something is tried again that others wrote at the same time."""
 PATIENCE = timedelta(minutes=15)
-"""So long a heartbeat is not called missing because its ping may lie in the inbox."""
+"""So long a heartbeat is not called missing because its ping may lie in the inbox, or in a journal."""
 REPLAY = timedelta(seconds=15)
 """So long receivers have to bring in what they kept while the store was away."""
 
@@ -81,11 +81,11 @@ def look(parts: Parts) -> list[Alert]:
 def _lapse(store: Heartbeats, kept: Kept, found: Look) -> list[Alert]:
     """Judge one whose time has come, unless its ping may yet be under way.
 
-    It may lie in the inbox, if that holds something that is not newer than the deadline. And when the bridge was away,
-    its sender may have found nobody; after a pause of the store pings come out of the receivers' journals first.
+    It may lie in the inbox or in a journal, if that holds something since before the deadline. And when the bridge was
+    away, its sender may have found nobody; after a pause of the store pings come out of the receivers' journals first.
     """
     due, settled = deadline(kept.record, kept.plan), kept.plan.settled(found.resumed)
-    if found.oldest is not None and found.oldest <= due and found.now - due < PATIENCE:
+    if found.waiting is not None and found.waiting <= due and found.now - due < PATIENCE:
         return []
     paused, stirred = found.pause
     if paused <= due and found.now < stirred + REPLAY:

@@ -58,9 +58,10 @@ class Loader:
             self._found.fail((), "the config has no sources and destinations: begin with a copy of config/bridge.yaml")
             return None
         self._check_top(top)
-        sources = self._sources(self._map(top, "sources", advice.NO_SOURCES))
+        given = self._map(top, "sources", advice.NO_SOURCES)
+        sources = self._sources(given)
         destinations = self._destinations(self._map(top, "destinations", advice.NO_DESTINATIONS))
-        heartbeats = self._heartbeats(top, list(sources))
+        heartbeats = self._heartbeats(top, list(given))
         routes = self._routes(top)
         recovery = self._recovery(self._section(top, "recovery"))
         links = self._links(top)

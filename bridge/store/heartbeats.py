@@ -12,6 +12,7 @@ from bridge.domain.alert import Alert, from_epoch
 from bridge.domain.heartbeat import Plan, Record
 from bridge.store.inbox import body_of
 from bridge.store.keyspace import Keyspace
+from bridge.store.notes import NOTE_EVERY, current, notes_of
 
 TURN = timedelta(milliseconds=900)
 PAUSE = timedelta(seconds=3)
@@ -20,6 +21,8 @@ AWAY = timedelta(seconds=10)
 """Nobody looked for so long: the bridge, or its store, was away."""
 CLEAN_RUN = timedelta(minutes=15)
 """After so long without an absence the next one is the first of its kind."""
+DEAF, DEAF_AT_MOST = timedelta(seconds=15), timedelta(minutes=15)
+"""No receiver was heard for so long: no ping can come in. Beyond the latter that is no excuse any more."""
 AT_ONCE = 200
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -43,8 +46,8 @@ class Look(msgspec.Struct, frozen=True):
     """Since when somebody looks without an absence; long ago if that no longer matters."""
     pause: tuple[datetime, datetime]
     """When looking paused last, and until when."""
-    oldest: datetime | None
-    """When the oldest entry of the inbox was accepted."""
+    waiting: datetime | None
+    """Since when something waits in the inbox or in a receiver's journal; None if nothing does."""
     names: Sequence[str]
     """Whose time has come."""
 
@@ -84,14 +87,19 @@ class Heartbeats:
 
     def look(self) -> Look | None:
         """Return whose time has come; None if another worker has looked within the second."""
-        ms = [int(span.total_seconds() * 1000) for span in (TURN, PAUSE, AWAY, CLEAN_RUN)]
-        found = self._keys.run("beat_look", *ms, AT_ONCE)
+        notes = notes_of(cast("dict[bytes, bytes]", self._keys.client.hgetall(self._keys.key("receivers"))))
+        heard = int(max((note.at.timestamp() for note in notes), default=0) * 1000)
+        turn, pause, away, clean, deaf, longest = (
+            int(span.total_seconds() * 1000) for span in (TURN, PAUSE, AWAY, CLEAN_RUN, DEAF, DEAF_AT_MOST)
+        )
+        found = self._keys.run("beat_look", turn, pause, away, clean, heard, deaf, longest, AT_ONCE)
         if not found:
             return None
         *times, names = found
         now, resumed, paused, stirred, oldest = (from_epoch(ms / 1000) for ms in times)
-        accepted = oldest if oldest > from_epoch(0) else None
-        return Look(now, resumed, (paused, stirred), accepted, [name.decode() for name in names])
+        held = [note.held_since - NOTE_EVERY for note in current(notes, now) if note.held_since]
+        waiting = min([*held, *([oldest] if oldest > from_epoch(0) else [])], default=None)
+        return Look(now, resumed, (paused, stirred), waiting, [name.decode() for name in names])
 
     def names(self) -> list[str]:
         """Return the names of all that are watched."""

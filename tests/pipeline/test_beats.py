@@ -21,6 +21,7 @@ from bridge.pipeline import beats
 from bridge.pipeline.ingest import ingest
 from bridge.store import incidents
 from bridge.store.heartbeats import Heartbeats, Kept
+from bridge.store.notes import Note, encode_note
 from tests.pipeline.desk import Board, Desk
 from tests.strategies import alert
 
@@ -176,6 +177,41 @@ def test_after_a_pause_of_the_store_receivers_have_time_to_bring_their_journals_
 def test_what_was_due_before_a_pause_is_not_spared_by_it(ward: Ward) -> None:
     ward.pinged(ping(75))
     ward.keys.client.hset(ward.keys.key("beat-watch"), "looked", str(int(ago(0.1).timestamp() * 1000)))
+    assert [one.status for one in ward.look()] == [Status.FIRING]
+
+
+def leave(ward: Ward, minutes: float, **more: object) -> None:
+    """Let the note of a receiver be so old."""
+    note = Note(name="receiver", at=ago(minutes), **more)  # type: ignore[arg-type]  # fields by name
+    ward.keys.client.hset(ward.keys.key("receivers"), "receiver", encode_note(note))
+
+
+def test_while_no_receiver_is_heard_and_a_while_after_nothing_is_missing(ward: Ward) -> None:
+    ward.pinged(ping(75))
+    leave(ward, 1)
+    assert ward.look() == []
+    ward.keys.client.zadd(ward.keys.key("beats"), {BACKUP.name: 0})
+    ward.keys.client.delete(ward.keys.key("receivers"))  # it ended as it should: the same
+    assert ward.look() == []
+    leave(ward, 0)
+    ward.keys.client.zadd(ward.keys.key("beats"), {BACKUP.name: 0})
+    assert ward.look() == []
+    ward.watched_for(11)
+    ward.keys.client.zadd(ward.keys.key("beats"), {BACKUP.name: 0})
+    assert [one.status for one in ward.look()] == [Status.FIRING]
+
+
+def test_receivers_that_are_gone_for_long_excuse_nothing(ward: Ward) -> None:
+    ward.pinged(ping(75))
+    leave(ward, 16)
+    assert [one.status for one in ward.look()] == [Status.FIRING]
+
+
+def test_nothing_is_missing_while_its_ping_may_lie_in_a_journal(ward: Ward) -> None:
+    ward.pinged(ping(75))
+    leave(ward, 0, records=1, held_since=ago(6))
+    assert ward.look() == []
+    leave(ward, 0, records=1, held_since=ago(1))
     assert [one.status for one in ward.look()] == [Status.FIRING]
 
 
