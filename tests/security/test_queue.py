@@ -21,7 +21,7 @@ import httpx
 import pytest
 import redis
 
-from bridge.bell import DELIVER, INGEST, QUEUE, celery_app
+from bridge.bell import DELIVER, INGEST, QUEUE, RECOVER, celery_app
 from bridge.domain.alert import Status
 from bridge.sources.alertmanager import Alertmanager, AlertmanagerOptions
 from bridge.store import embedded
@@ -171,7 +171,7 @@ def test_a_worker_knows_the_bridges_own_tasks_and_none_of_celerys(tmp_path: Path
     listing = "import workers.tasks; from workers.app import app; app.finalize(); print(*sorted(app.tasks))"
     ran = subprocess.run([sys.executable, "-c", listing], env=environ, capture_output=True, text=True, check=True)
 
-    assert ran.stdout.split() == [DELIVER, INGEST]
+    assert ran.stdout.split() == [DELIVER, INGEST, RECOVER]
 
 
 def test_nobody_can_command_a_worker() -> None:
