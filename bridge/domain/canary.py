@@ -18,13 +18,15 @@ class Flight(msgspec.Struct, frozen=True, kw_only=True):
     """16 hex digits."""
     began: datetime
     over: bool = False
-    """Whether it arrived everywhere, or was given up."""
+    """Whether it arrived everywhere and is gone again, or was given up."""
     accepted: bool = False
     """Whether a receiver answered that it has it."""
+    back: bool = False
+    """Whether it arrived everywhere, and is being taken back."""
     why: str = ""
     """Why the receiver could not be reached at the last try."""
     late: dict[str, str] = {}
-    """Of the last one that is over: destinations it did not reach in time, each with why; "" if it did not get in."""
+    """Of the last one: destinations it did not reach in time, or stays at, each with why; "" if it did not get in."""
     arrived: datetime | None = None
     """When one last arrived everywhere."""
     took: timedelta = timedelta()

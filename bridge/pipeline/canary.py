@@ -21,6 +21,7 @@ TURN = timedelta(milliseconds=900)
 """One worker in all looks after it, about once a second."""
 AGAIN = timedelta(seconds=2)
 """So long after it began it is sent again and again if no receiver accepted it: a duplicate, if one did after all."""
+STAYS = "it arrived, but its message could not be taken back: may the app delete what it posted"
 
 log = structlog.get_logger(__name__)
 
@@ -31,11 +32,10 @@ def fly(parts: Parts, aviary: Aviary, vitals: Vitals) -> Flight | None:
         return None
     now, flight, stored = aviary.flights.read()
     if flight is None or flight.over:
-        if flight is not None and now - flight.began < aviary.every:
-            return flight
-        began = _begun(flight, now)
-        return _send(aviary, began, aviary.flights.read()[2]) if aviary.flights.swap(stored, began) else None
+        return _begin(aviary, flight, stored, now)
     record = parts.incidents.find(f"{fingerprint_of(flight.run)}-1")
+    if flight.back:
+        return _gone(aviary, flight, record, stored, now)
     missing = [name for name in aviary.to if record is None or name not in record.receipts]
     if not missing:
         return _end(parts, aviary, stored, _landed(flight, now), now)
@@ -46,11 +46,27 @@ def fly(parts: Parts, aviary: Aviary, vitals: Vitals) -> Flight | None:
     return flight
 
 
-def _begun(before: Flight | None, now: datetime) -> Flight:
+def _begin(aviary: Aviary, before: Flight | None, stored: bytes, now: datetime) -> Flight | None:
+    """Send the next one if it is time; after one that was lost sooner, to see when they arrive again."""
     run = secrets.token_hex(8)
     if before is None:
-        return Flight(run=run, began=now)
-    return msgspec.structs.replace(before, run=run, began=now, over=False, accepted=False, why="")
+        flight = Flight(run=run, began=now)
+    elif now - before.began < (min(2 * aviary.within, aviary.every) if before.late else aviary.every):
+        return before
+    else:
+        flight = Flight(run=run, began=now, late=before.late, arrived=before.arrived, took=before.took)
+    return _send(aviary, flight, aviary.flights.read()[2]) if aviary.flights.swap(stored, flight) else None
+
+
+def _gone(aviary: Aviary, flight: Flight, record: Record | None, stored: bytes, now: datetime) -> Flight:
+    """Return the flight, over once no message of it stands any more, or once that took too long."""
+    receipts = record.receipts if record else {}
+    stays = [name for name in aviary.to if name in receipts and receipts[name].open]
+    if stays and now - flight.began < aviary.every:
+        return flight
+    over = msgspec.structs.replace(flight, over=True, late=dict.fromkeys(stays, STAYS))
+    aviary.flights.swap(stored, over)
+    return over
 
 
 def _send(aviary: Aviary, flight: Flight, stored: bytes) -> Flight:
@@ -61,7 +77,8 @@ def _send(aviary: Aviary, flight: Flight, stored: bytes) -> Flight:
 
 
 def _landed(flight: Flight, now: datetime) -> Flight:
-    return msgspec.structs.replace(flight, over=True, late={}, arrived=now, took=now - flight.began)
+    stays = {name: why for name, why in flight.late.items() if why == STAYS}  # that is seen later
+    return msgspec.structs.replace(flight, back=True, late=stays, arrived=now, took=now - flight.began)
 
 
 def _given_up(parts: Parts, aviary: Aviary, flight: Flight, record: Record | None, missing: list[str]) -> Flight:
@@ -80,7 +97,7 @@ def _end(parts: Parts, aviary: Aviary, stored: bytes, flight: Flight, now: datet
     fold(parts, [alert_of(flight.run, Status.RESOLVED, now)], now)
     if not aviary.flights.swap(stored, flight):
         return None
-    if flight.late:
+    if flight.over:
         log.warning("canary_lost", canary=flight.run, late=flight.late)
     else:
         log.info("canary_arrived", canary=flight.run, took_s=flight.took.total_seconds())

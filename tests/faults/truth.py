@@ -44,8 +44,10 @@ class Findings:
 
 
 def unrest(client: redis.Redis) -> dict[str, int]:
-    """Return what is not at rest: entries of the inbox, deliveries waiting, leases held, wishes noted."""
+    """Return what is not at rest: inbox, concerns, deliveries waiting, leases held, wishes noted."""
     found = {"inbox": client.xlen("{ab}:inbox")}
+    # Of what the bridge is concerned about it tells when that is over; three vanished workers are for an hour.
+    found["concerns"] = len([name for name in client.hkeys("{ab}:concerns") if name != b"worker-gone:"])
     found |= {f"due at {name}": client.zcard(f"{{ab}}:due:{name}") for name in DESTINATIONS}
     fields = Counter(
         key[:1].decode() for name in client.scan_iter("{ab}:i:*", count=1000) for key in client.hkeys(name)

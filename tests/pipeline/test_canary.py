@@ -14,6 +14,7 @@ import redis
 
 from bridge import wiring
 from bridge.domain.canary import Flight, is_canary
+from bridge.pipeline.canary import STAYS
 from bridge.pipeline.deliver import deliver
 from bridge.pipeline.ingest import ingest
 from bridge.pipeline.parts import Parts
@@ -121,8 +122,9 @@ def test_a_canary_is_told_where_it_should_and_taken_back(cage: Cage) -> None:
     cage.round()
     assert cage.messages() == []
     assert cage.issues() == [], "whatever the routes say"
-    assert (cage.flight.over, cage.flight.late) == (True, {})
     assert cage.flight.arrived is not None
+    cage.round()
+    assert (cage.flight.over, cage.flight.late) == (True, {})
 
 
 def test_a_canary_is_in_no_list_and_no_count_and_soon_forgotten(cage: Cage) -> None:
@@ -144,7 +146,7 @@ def test_the_next_one_comes_after_its_time_as_a_new_message(cage: Cage) -> None:
     cage.round()
     assert cage.flight.run != first.run
     assert len(cage.messages()) == 1
-    cage.round()
+    cage.round(2)
     assert cage.messages() == []
     assert [record.incident.reopened for record in cage.records()] == [0, 0]
 
@@ -195,7 +197,7 @@ def test_a_canary_nobody_accepted_is_sent_again_and_one_that_was_is_not(cage: Ca
     cage.client.delete("{ab}:flying")
     cage.later(timedelta(seconds=3))
     watch(cage.parts)
-    assert cage.flight.over, "it had arrived anyway"
+    assert cage.flight.back, "it had arrived anyway"
     assert not cage.flights.swap(b"what another worker read", flight)
 
 
@@ -207,6 +209,33 @@ def test_a_canary_that_is_refused_is_no_dead_letter(cage: Cage) -> None:
     cage.later(MINUTE)
     cage.round(2)
     assert "oncall" in cage.flight.late
+
+
+def test_a_message_that_can_not_be_taken_back_is_told_and_not_again_and_again(cage: Cage) -> None:
+    refused = {"ok": False, "error": "cant_delete_message"}
+    cage.sandbox.faults.add(faults.refusal("chat.delete", refused, times=0))
+    cage.round(2)
+    cage.later(5 * MINUTE)
+    cage.round()
+    assert cage.flight.late == {"oncall": STAYS}
+    cage.later(5 * MINUTE)
+    cage.round(3)
+    assert cage.flight.arrived is not None
+    assert cage.flight.late == {"oncall": STAYS}, "the next one arrived, and stays as well"
+    assert cage.client.hlen("{ab}:dead") == 0
+
+
+def test_after_one_that_was_lost_the_next_comes_sooner(cage: Cage) -> None:
+    cage.sandbox.faults.add(faults.server_error("chat.postMessage", times=1))
+    cage.round()
+    lost = cage.flight.run
+    cage.later(MINUTE)
+    cage.client.delete("{ab}:flying")
+    watch(cage.parts)
+    assert cage.flight.late
+    cage.later(MINUTE)
+    cage.round()
+    assert cage.flight.run != lost
 
 
 def test_a_message_that_somebody_deleted_first_is_taken_back_already(cage: Cage) -> None:
