@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from bridge.bell import DELIVER, INGEST, RECOVER
 from bridge.pipeline import deliver as deliver_
-from bridge.pipeline import ingest as ingest_
+from bridge.pipeline import onward
 from bridge.pipeline import recover as recover_
 from workers.app import app, parts
 
 
 @app.task(name=INGEST)
 def ingest() -> None:
-    """Look into the inbox."""
-    ingest_.ingest(parts())
+    """Look into the inbox, and at what became due by it."""
+    onward.ingest_and_deliver(parts())
 
 
 @app.task(name=DELIVER)
