@@ -16,6 +16,7 @@ from bridge.domain.routing import due_at, labels_of
 from bridge.pipeline import fence
 from bridge.pipeline.audience import about
 from bridge.pipeline.parts import Parts, links_of, ring
+from bridge.pipeline.shift import Shift
 from bridge.pipeline.steps import of_attempt
 from bridge.ports import Delivery, Receipt, Rejected, RetryAt, Sink, TakesBack, Unknown
 from bridge.store.deliveries import Doubt, Lease, Recorded, Settled, Settlement
@@ -27,19 +28,34 @@ log = structlog.get_logger(__name__)
 
 
 def deliver(parts: Parts, destination: str) -> int:
-    """Serve what is due at a destination, a few at a time, for a second or so; returns how many were taken."""
+    """Serve what is due at a destination, a few at a time, for a second or so; returns how many were taken.
+
+    Nothing when another thread of this process does already: that one looks once more.
+    """
     if destination not in parts.sinks:
         return 0
-    served, until = 0, fence.clock() + TURN.total_seconds()
-    with ThreadPoolExecutor(parts.at_once, thread_name_prefix=f"deliver-{destination}") as pool:
-        while taken := _few(parts, destination, pool):
-            served += taken
-            if taken < parts.at_once:
-                break
-            if fence.clock() > until:  # others wait for this worker too
-                parts.bell.deliver(destination)
-                break
+    shift = parts.shifts.of(destination, parts.at_once)
+    if not shift.begin():
+        return 0
+    try:
+        served, more = _turn(parts, destination, shift)
+    finally:
+        shift.end()
+    if more:  # other destinations wait for this worker too
+        parts.bell.deliver(destination)
     return served
+
+
+def _turn(parts: Parts, destination: str, shift: Shift) -> tuple[int, bool]:
+    """Return how many were taken, and whether more are due."""
+    served, until = 0, fence.clock() + TURN.total_seconds()
+    while True:
+        taken = _few(parts, destination, shift.pool)
+        served += taken
+        if taken < parts.at_once and shift.over():
+            return served, False
+        if fence.clock() > until:
+            return served, True
 
 
 def _few(parts: Parts, destination: str, pool: ThreadPoolExecutor) -> int:

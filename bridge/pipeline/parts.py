@@ -16,6 +16,7 @@ from bridge.domain.routing import Route, Threshold
 from bridge.domain.watchdog import Watchdog
 from bridge.enrich.links import Links
 from bridge.enrich.links.matchers import given
+from bridge.pipeline.shift import Shifts
 from bridge.ports import Action, Sample, Sink
 from bridge.settings.sections import InboxLimit
 from bridge.settings.self_watch import SelfWatch
@@ -132,6 +133,8 @@ class Parts:
     abandoned: timedelta = ABANDONED
     longest_wait: timedelta = timedelta(minutes=5)
     """Between two attempts at a delivery, unless the vendor asks for more."""
+    shifts: Shifts = field(default_factory=Shifts)
+    """Who serves which destination in this process."""
     at_once: int = 8
     """Deliveries to one destination under way at the same time in one worker."""
 
