@@ -66,7 +66,7 @@ def run(folder: Path, seed: int, faults: Sequence[str], alerts: int, gap: float,
             sender.join(120)
             failures += [f"a sender failed: {sender.failure!r}"] if sender.failure or sender.is_alive() else []
         _calm(made)
-        unrest = wait_for_rest(made, 150, lambda: _replay(made))
+        unrest = wait_for_rest(made, 300, lambda: _replay(made))
         findings = examine(made, ledger, storm.deleted)
         outside = _outside(made)
     return Result(seed, storm, ledger, findings, unrest, outside, time.monotonic() - began, failures)

@@ -188,6 +188,23 @@ def test_find_reads_page_after_page(here: Room) -> None:
     assert found.handle == first.handle
 
 
+def test_find_looks_near_the_attempt_first_and_reads_the_rest_only_if_it_must(here: Room) -> None:
+    known = here.slack().sync(delivery(OPENED))
+    now = datetime.now(UTC)
+    hour = timedelta(hours=1)
+
+    def looked(began: datetime, until: datetime) -> int:
+        before = list(here.sandbox.calls).count("conversations.history")
+        found = here.slack().find(delivery(OPENED, attempted_at=began, now=until))
+        assert found is not None
+        assert found.handle == known.handle
+        return list(here.sandbox.calls).count("conversations.history") - before
+
+    assert looked(now, now + hour) == 1, "whatever was said in the hour since"
+    assert looked(now - hour, now) == 2, "a later attempt put it there"
+    assert looked(now - timedelta(minutes=2), now) == 1
+
+
 def test_find_does_not_take_another_apps_message_for_its_own(here: Room) -> None:
     metadata = {"event_type": "alert_bridge_incident", "event_payload": {"incident": OPENED.id, "version": 1}}
     here.sandbox.workspace.post("C0ONCALL", "B0OTHER", {"text": "forged", "metadata": metadata})

@@ -17,6 +17,11 @@ ENTRY = "alert_bridge_entry"
 """Metadata type of a reply; payload: incident, entry (its version)."""
 MARGIN = timedelta(seconds=120)
 """How far Slack's clock may be behind ours."""
+NEAR = timedelta(minutes=3)
+"""In so long after an attempt began, clocks included, its message stands if ever: there it is looked for first.
+
+Else the look-up would read all that was said since, and after a long outage in a busy channel never come to its end.
+"""
 PATIENCE = 11.0
 PAGE = 200
 
@@ -41,13 +46,17 @@ def find(api: Api, channel: str, delivery: Delivery) -> Receipt | None:
 
 
 def _oldest_root(api: Api, channel: str, delivery: Delivery) -> str | None:
-    since = (delivery.attempted_at or delivery.now) - MARGIN
-    asked = {
-        "channel": channel,
-        "oldest": f"{since.timestamp():.6f}",
-        "inclusive": True,
-        "include_all_metadata": True,
-    }
+    """Return where the root stands: near the first interrupted attempt, else wherever a later one may have put it."""
+    began = delivery.attempted_at or delivery.now
+    first, near = f"{(began - MARGIN).timestamp():.6f}", f"{(began + NEAR).timestamp():.6f}"
+    if delivery.now <= began + NEAR:
+        return _root_between(api, channel, delivery, oldest=first)
+    found = _root_between(api, channel, delivery, oldest=first, latest=near)
+    return found or _root_between(api, channel, delivery, oldest=near)
+
+
+def _root_between(api: Api, channel: str, delivery: Delivery, **span: str) -> str | None:
+    asked = {"channel": channel, "inclusive": True, "include_all_metadata": True, **span}
     roots = [
         str(each["ts"])
         for each in _pages(api, "conversations.history", asked)
