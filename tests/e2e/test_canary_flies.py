@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 import redis
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from bridge.sandbox.app import Sandbox
 from bridge.sandbox.jira import TOKEN as JIRA_TOKEN
@@ -24,16 +28,26 @@ destinations:
   oncall: {{kind: slack, per_second: 0, token: {slack}, channel: C0ONCALL, api_url: "{url}/slack/api/"}}
   tickets: {{kind: jira, per_second: 0, url: "{url}/jira", user: bot@example.com, token: {jira}, project: OPS}}
 canary: {{to: [oncall], every: 5s, within: 4s}}
-self_watch: {{worker_silent_for: 10s}}
+self_watch: {{worker_silent_for: 10s, heartbeat_url: "{other}/ping/k3y"}}
 """
+
+
+beats: list[str] = []
+"""What the other side of the outgoing heartbeat heard."""
+
+
+async def heard(request: Request) -> Response:
+    """Take a heartbeat."""
+    beats.append(request.method)
+    return Response()
 
 
 @pytest.fixture
 def bridge(tmp_path: Path) -> Iterator[tuple[Processes, Sandbox, redis.Redis]]:
     port, receiver = free_port(), free_port()
     sandbox = Sandbox(base_url=f"http://127.0.0.1:{port}")
-    with running(sandbox.app(), port) as url:
-        config = CONFIG.format(slack=SLACK_TOKEN, jira=JIRA_TOKEN, url=url)
+    with running(sandbox.app(), port) as url, running(Starlette(routes=[Route("/ping/k3y", heard)])) as other:
+        config = CONFIG.format(slack=SLACK_TOKEN, jira=JIRA_TOKEN, url=url, other=other)
         bridge = Processes(tmp_path, config, {"PORT": str(receiver)}, port=receiver)
         try:
             bridge.start_store()
@@ -61,13 +75,22 @@ def test_it_arrives_and_is_taken_back_and_what_dies_is_missed(
     until(arrived, f"a canary arrives\n{made.log('worker')}")
     until(lambda: not sandbox.slack.messages(), "it is taken back")
     assert not sandbox.jira.issues
-    until(lambda: bool(client.hget("{ab}:proof", "entry")), "an entry of its own is under way")
+
+    def beaten() -> bool:
+        client.delete("{ab}:looked", "{ab}:proving")
+        return bool(beats)
+
+    until(
+        beaten, f"an entry went through the inbox, Celery and a worker, so the heartbeat is sent\n{made.log('worker')}"
+    )
 
     made.start("second", [sys.executable, *WORKER])
     until(lambda: client.hlen("{ab}:workers") == 2, "two workers")
     made.kill("second")
     made.kill("receiver")
     until(lambda: told("canary did not get in"), f"its loss is told\n{made.log('worker')}", 30)
+    withheld = client.hget("{ab}:pulse", "withheld") or b""
+    assert withheld.startswith((b"critical: canary", b"no canary has arrived"))
     until(lambda: told("lost a worker"), "the vanished worker is missed", 30)
 
     made.kill("worker", signal.SIGTERM)
