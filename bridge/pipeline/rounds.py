@@ -6,7 +6,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import TypeVar
 
@@ -22,6 +22,8 @@ from bridge.store.checks import Checks, Settled, Taken, known
 
 AT_ONCE = 500
 """Runs under way in one worker process; it takes no more than it has room for."""
+BATCH = 50
+"""Runs begun at once: after a pause many are due, and to begin all of them would make their targets look slow."""
 ENROLL_EVERY = 20.0
 """Seconds between two times that a worker says which checks it has."""
 LONGEST_WAIT, SHORTEST_WAIT = 1.0, 0.005
@@ -43,6 +45,7 @@ class Rounds:
         self._watched = {one.name: one for one in watched}
         self._tables = {name: one.table for name, one in self._watched.items()}
         self._under_way: set[asyncio.Task[None]] = set()
+        self._ringing: Future[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake = asyncio.Event()
         self._enroll_at = 0.0
@@ -51,7 +54,7 @@ class Rounds:
 
     def run(self) -> None:
         """Run checks until `stop` is called; returns at once if there are none, neither here nor left in the store."""
-        with ThreadPoolExecutor(2, "checks-store") as self._asking:
+        with ThreadPoolExecutor(2, "checks-store") as self._asking, ThreadPoolExecutor(1, "checks-bell") as self._bells:
             asyncio.run(self._rounds())
 
     def stop(self) -> None:
@@ -99,12 +102,12 @@ class Rounds:
         room = AT_ONCE - len(self._under_way)
         names, wait = await self._ask(lambda: self._store.due(2 * AT_ONCE))
         mine = [self._tables[name] for name in names if name in self._tables]
-        if mine and room > 0:
-            for run in await self._ask(lambda: self._store.take(mine[:room])):
-                self._begin(run)
-        if wait is None or len(mine) > room:  # a run that ends wakes it, too
-            return LONGEST_WAIT
-        return min(max(wait.total_seconds(), SHORTEST_WAIT), LONGEST_WAIT)
+        now = mine[: max(0, min(room, BATCH))]
+        for run in await self._ask(lambda: self._store.take(now)) if now else ():
+            self._begin(run)
+        if len(mine) > len(now):  # without room, a run that ends wakes it
+            return SHORTEST_WAIT if room > len(now) else LONGEST_WAIT
+        return LONGEST_WAIT if wait is None else min(max(wait.total_seconds(), SHORTEST_WAIT), LONGEST_WAIT)
 
     def _begin(self, run: Taken) -> None:
         task = asyncio.create_task(self._one(self._watched[run.name], run))
@@ -134,7 +137,7 @@ class Rounds:
         settled = settlement(watched, run, seen, self._scrubbers)
         noted, rings = self._store.settle(run, settled)
         if rings:
-            self._bell.ingest()
+            self._ring()
         _tell(run, settled, noted=noted)
 
     def _enroll(self) -> None:
@@ -145,7 +148,12 @@ class Rounds:
             if self._store.retire(name, record, said):
                 log.info("check_removed", check=name)
         if gone:
-            self._bell.ingest()
+            self._ring()
+
+    def _ring(self) -> None:
+        """Ring for the inbox; while a broker that does not answer holds up a ring, others are left to the sweep."""
+        if self._ringing is None or self._ringing.done():
+            self._ringing = self._bells.submit(self._bell.ingest)
 
     async def _ask(self, question: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._asking, question)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
+from threading import Event
 
 import pytest
 import redis
@@ -75,6 +76,34 @@ def test_what_a_run_says_rings_for_the_inbox(redis_client: redis.Redis) -> None:
 
     assert said[0] == (Status.FIRING, "shop")
     assert said[-1] == (Status.RESOLVED, "shop")
+
+
+def test_a_broker_that_hangs_delays_nothing(redis_client: redis.Redis) -> None:
+    class Stuck(Rung):
+        free = Event()
+
+        def ingest(self) -> None:
+            super().ingest()
+            self.free.wait(10)
+
+    bell, down = Stuck(), Obedient(Fault.STATUS)
+    with going(rounds(redis_client, *(watched(f"c{n}", down) for n in range(5)), bell=bell)):
+        until(lambda: len(statuses(redis_client)) > 0, "it is said")
+        seen = down.ended
+        until(lambda: down.ended >= seen + 15, "the runs go on", 8)
+        bell.free.set()
+
+    assert bell.heard["ingest"] <= 2
+
+
+def test_many_that_are_due_at_once_are_all_begun(redis_client: redis.Redis) -> None:
+    check = Obedient()
+    one = rounds(redis_client, *(watched(f"c{n}", check, every="1h", timeout="5s") for n in range(300)))
+    with going(one):
+        until(lambda: Checks(Keyspace(redis_client)).tally().number == 300, "they are enrolled")
+        due = Keyspace(redis_client).key("checks:due")
+        redis_client.zadd(due, {f"c{n}": 1 for n in range(300)}, xx=True)
+        until(lambda: check.ended >= 300, "all of them ran")
 
 
 def test_stopping_abandons_what_is_under_way_and_the_next_run_is_elsewhere(redis_client: redis.Redis) -> None:
