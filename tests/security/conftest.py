@@ -38,6 +38,7 @@ class Front:
     client: httpx.Client
 
 
+PING_KEY = "ping-key-of-a-backup"
 OpenFront = Callable[..., Front]
 
 
@@ -51,7 +52,7 @@ def open_front(tmp_path: Path, store: str, redis_client: redis.Redis, sns: World
 
         def start(**sources: Source) -> Front:
             made = serve.receiver(settings)
-            made = replace(made, sources=made.sources | sources)
+            made = replace(made, sources=made.sources | sources, ping_keys={PING_KEY: "heartbeat:backup"})
             app = application(made)
             url = stack.enter_context(running(app, lifespan="on", http=Punctual))
             client = stack.enter_context(httpx.Client(base_url=url, timeout=20, trust_env=False))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from starlette.routing import BaseRoute, Mount, Route
 
 from bridge.web.openapi import document, text
-from tests.security.conftest import TOKEN, Front
+from tests.security.conftest import PING_KEY, TOKEN, Front
 from tests.security.mutate import HEADER_NAMES, HEADER_VALUES, NASTY_TEXTS
 
 PUBLISHED = Path(__file__).parents[2] / "docs" / "openapi.json"
@@ -63,7 +63,9 @@ def test_it_knows_every_route_and_no_other(front: Front) -> None:
 
 
 TEXTS = st.one_of(st.sampled_from(NASTY_TEXTS), st.text(max_size=80))
-NAMES = st.one_of(TEXTS, st.sampled_from(["sentry", "alertmanager", "basic", "cloudwatch", "raw", "f" * 24 + "-1"]))
+NAMES = st.one_of(
+    TEXTS, st.sampled_from(["sentry", "alertmanager", "basic", "cloudwatch", "raw", "f" * 24 + "-1", PING_KEY, "255"])
+)
 VALUES = st.one_of(st.sampled_from(HEADER_VALUES), st.binary(max_size=80), st.just(f"Bearer {TOKEN}".encode()))
 HEADERS = st.lists(st.tuples(st.sampled_from(HEADER_NAMES), VALUES), max_size=5)
 FRAMING = ("content-length", "transfer-encoding", "expect")
