@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.domain.alert import Alert, Status
@@ -256,6 +256,7 @@ PINGS = st.lists(
 )
 
 
+@settings(max_examples=60)
 @given(PINGS, st.data())
 def test_neither_the_order_of_arrival_nor_duplicates_change_the_state(pings: list[Ping], data: st.DataObject) -> None:
     ordered = Tale()
@@ -274,6 +275,7 @@ def test_neither_the_order_of_arrival_nor_duplicates_change_the_state(pings: lis
     )
 
 
+@settings(max_examples=60)
 @given(PINGS, st.lists(st.integers(0, 400), max_size=6), st.data())
 def test_whatever_comes_late_every_trouble_is_told_once_and_ends_with_a_success(
     pings: list[Ping], looks: list[int], data: st.DataObject

@@ -102,6 +102,21 @@ def test_missing_is_one_message_and_back_resolves_it(ward: Ward) -> None:
     assert ward.boards["board"].created == [record.incident.id]
 
 
+def test_a_source_that_goes_quiet_is_an_alert_until_it_speaks_again(ward: Ward) -> None:
+    ward.plan(BACKUP, Plan(name="source:sentry", every=timedelta(minutes=30)))
+    store = ward.parts.heartbeats
+    assert store
+    quiet = store.plans["source:sentry"]
+    assert store.save(Kept(quiet, Record(since=ago(60 * 24)), 0), ago(-30))
+    ward.pinged(ping(45, name="source:sentry"))
+    ward.look()
+    (record,) = ward.incidents
+    assert (record.incident.title, record.incident.labels) == ("Source sentry went quiet", {"quiet_source": "sentry"})
+    ward.pinged(ping(0, name="source:sentry"))
+    (record,) = ward.incidents
+    assert "it speaks again; a request had been missing for 15 min" in record.incident.timeline[-1].text
+
+
 def test_a_failure_is_told_without_waiting_for_a_look(ward: Ward) -> None:
     ward.pinged(ping(0, Kind.EXIT, exit_status=3, body="disk full"))
     (record,) = ward.incidents
