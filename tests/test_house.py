@@ -152,3 +152,14 @@ def dead_links(page: Path) -> Iterator[str]:
     for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", prose):
         if "://" not in target and not target.startswith("mailto:") and not (page.parent / target).exists():
             yield f"{name(page)}: {target}"
+
+
+def test_every_kind_of_recovery_action_has_its_test_and_its_section() -> None:
+    from bridge.recovery import ACTIONS
+
+    page = (ROOT / "docs" / "recovery.md").read_text()
+    tests = "".join(path.read_text() for path in (ROOT / "tests" / "recovery").glob("test_*.py"))
+
+    assert not [
+        kind for kind in ACTIONS if f"`kind: {kind}`" not in page or f"bridge.recovery.{kind} import" not in tests
+    ]
