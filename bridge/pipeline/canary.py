@@ -94,8 +94,8 @@ def _given_up(parts: Parts, aviary: Aviary, flight: Flight, record: Record | Non
 
 def _end(parts: Parts, aviary: Aviary, stored: bytes, flight: Flight, now: datetime) -> Flight | None:
     """Take the canary back, wherever it is; a crash before the last step does the same again."""
-    fold(parts, [alert_of(flight.run, Status.RESOLVED, now)], now)
-    if not aviary.flights.swap(stored, flight):
+    done = fold(parts, [alert_of(flight.run, Status.RESOLVED, now)], now)
+    if not (done and aviary.flights.swap(stored, flight)):
         return None
     if flight.over:
         log.warning("canary_lost", canary=flight.run, late=flight.late)

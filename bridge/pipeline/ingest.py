@@ -62,13 +62,14 @@ def ingest(parts: Parts, batch: int = BATCH) -> int:
     return len(taken)
 
 
-def fold(parts: Parts, alerts: Sequence[Alert], now: datetime) -> None:
-    """Fold alerts of the bridge's own into their incidents, past the inbox; to be repeated if it was interrupted."""
+def fold(parts: Parts, alerts: Sequence[Alert], now: datetime) -> bool:
+    """Fold alerts of the bridge's own into their incidents, past the inbox; False: not now, it is to be tried again."""
     left = [Taken(b"", list(alerts), "", said_at=now)]
     with working_on(*(alert.labels for alert in alerts)):
         for _ in range(ROUNDS):
             if left:
                 left = _round(parts, left, now)
+    return not left
 
 
 def _round(parts: Parts, taken: Sequence[Taken], now: datetime) -> list[Taken]:

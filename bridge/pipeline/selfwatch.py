@@ -67,8 +67,7 @@ def _say(parts: Parts, vitals: Vitals, found: Mapping[str, Concern], now: dateti
     alerts = []
     for name in {**said, **found}:
         alert, note = statement(name, found.get(name), said.get(name), now)
-        if alert is not None:
-            fold(parts, [alert], now)
+        if alert is not None and fold(parts, [alert], now):
             vitals.note(name, note)
             log.warning("concern" if note else "concern_over", concern=name, reason=alert.summary)
             alerts.append(alert)

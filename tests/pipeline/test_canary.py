@@ -238,6 +238,20 @@ def test_after_one_that_was_lost_the_next_comes_sooner(cage: Cage) -> None:
     assert cage.flight.run != lost
 
 
+def test_a_canary_that_is_lost_because_its_destination_is_blocked_is_no_second_alert(cage: Cage) -> None:
+    refused = {"ok": False, "error": "token_revoked"}
+    cage.sandbox.faults.add(faults.refusal("chat.postMessage", refused, times=0))
+    cage.round()
+    cage.later(MINUTE)
+    stored = cage.client.get("{ab}:probe:oncall") or b""
+    since, _, reason = stored.partition(b"|")  # type: ignore[union-attr]  # not the async client
+    cage.client.set("{ab}:probe:oncall", b"%d|%s" % (int(since) - 60_000, reason))
+    cage.client.delete("{ab}:flying", "{ab}:looked")
+    said = watch(cage.parts)
+    assert "token_revoked" in cage.flight.late["oncall"]
+    assert [alert.labels["concern"] for alert in said] == ["blocked"]
+
+
 def test_a_message_that_somebody_deleted_first_is_taken_back_already(cage: Cage) -> None:
     cage.round()
     (message,) = cage.sandbox.slack.messages()
