@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from datetime import timedelta
 from typing import TypeVar
 
 import structlog
@@ -20,6 +21,8 @@ from bridge.pipeline.checkups import Watched, looked, settlement
 from bridge.pipeline.parts import Bell
 from bridge.store.checks import Checks, Settled, Taken, known
 
+PAUSED = timedelta(seconds=10)
+"""A run that took so much longer than it may says that this worker was paused, and nothing of its target."""
 AT_ONCE = 500
 """Runs under way in one worker process; it takes no more than it has room for."""
 BATCH = 50
@@ -128,7 +131,11 @@ class Rounds:
             selfreport.tell(error)
 
     async def _one(self, watched: Watched, run: Taken) -> None:
+        began = time.monotonic()
         seen = await looked(watched, run.at, secrets.token_hex(16))
+        if time.monotonic() - began > (watched.plan.within + PAUSED).total_seconds():
+            log.warning("check_superseded", check=run.name, do="nothing: this worker was paused; the next run is soon")
+            return
         await self._ask(lambda: self._settle(watched, run, seen))
 
     def _settle(self, watched: Watched, run: Taken, seen: Observation) -> None:

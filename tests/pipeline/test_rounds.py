@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import Event
 
 import pytest
 import redis
 
 from bridge.domain.alert import Status
-from bridge.domain.observation import Fault
+from bridge.domain.observation import Fault, Observation
 from bridge.store.checks import Checks
 from bridge.store.inbox import Inbox
 from bridge.store.keyspace import Keyspace
@@ -64,6 +64,28 @@ def test_a_check_that_raises_is_seen_to_and_does_not_end_the_others(redis_client
     assert record.last.fault is Fault.BROKEN
     assert "ValueError" in record.last.got
     assert "secret" not in record.last.got
+
+
+def test_what_a_paused_worker_saw_is_no_failure_of_the_target(
+    redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.pipeline.rounds.PAUSED", timedelta(milliseconds=200))
+
+    class Pausing(Obedient):
+        async def look(self, now: datetime, trace_id: str) -> Observation:
+            if not self.looks:
+                self.looks.append(now)
+                self.fault = Fault.TIMEOUT
+                time.sleep(1.5)
+                return await super().look(now, trace_id)
+            self.fault = None
+            return await super().look(now, trace_id)
+
+    check = Pausing()
+    with going(rounds(redis_client, watched("shop", check))):
+        until(lambda: check.ended >= 3, "it goes on")
+
+    assert statuses(redis_client) == []
 
 
 def test_what_a_run_says_rings_for_the_inbox(redis_client: redis.Redis) -> None:
