@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings as how
 from hypothesis import strategies as st
 
 from bridge.settings import ConfigError, Settings, parse
@@ -173,7 +174,7 @@ def test_anything_like_a_config_is_settings_or_a_config_error(text: str) -> None
     check(text)
 
 
-@settings(deadline=None)  # the shipped config is long, and machines that run tests are busy
+@how(deadline=None)  # the shipped config is long, and machines that run tests are busy
 @given(st.sampled_from(EXAMPLES), st.integers(0, 10_000), st.integers(0, 20), st.sampled_from([*PIECES, ""]))
 def test_a_config_with_a_slip_is_settings_or_a_config_error(text: str, at: int, gone: int, slip: str) -> None:
     at %= len(text)
