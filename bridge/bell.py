@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import structlog
@@ -10,10 +11,19 @@ from celery.app.amqp import AMQP
 from kombu.connection import Connection
 from kombu.exceptions import KombuError, OperationalError
 
+from bridge.primary import Finder, server_options, tls
+from bridge.settings.address import Group, group, is_group
+
 QUEUE = "bridge"
 INGEST = "bridge.ingest"
 DELIVER = "bridge.deliver"
 RECOVER = "bridge.recover"
+
+CONNECTED_WITHIN = 2.0
+_AMQP = {"write_timeout": 5}
+"""A RabbitMQ that is out of memory or disk stops reading: whoever publishes then must not hang."""
+_SQS = {"visibility_timeout": 60, "wait_time_seconds": 10, "polling_interval": 0.1}
+"""Long polls one after the other; what a dead worker had in hand is there again after a minute."""
 
 log = structlog.get_logger(__name__)
 
@@ -36,7 +46,8 @@ def celery_app(broker_url: str, prefix: str) -> Celery:
     `prefix` stands before its keys if the broker is a Redis. The broker may be flushed at any moment; the settings
     and their reasons: docs/operations.md.
     """
-    broker = broker_url.replace("unix://", "redis+socket://", 1)
+    servers = group(broker_url) if is_group(broker_url) else None
+    broker = servers.url if servers else broker_url.replace("unix://", "redis+socket://", 1)
     app = Celery("alert-bridge", broker=broker, amqp=_Protocol, set_as_current=False)
     app.conf.update(
         task_serializer="json",
@@ -51,6 +62,7 @@ def celery_app(broker_url: str, prefix: str) -> Celery:
         task_reject_on_worker_lost=True,
         task_publish_retry=True,
         task_publish_retry_policy={"max_retries": 0},
+        task_default_delivery_mode="transient",
         task_send_sent_event=False,
         worker_send_task_events=False,
         worker_enable_remote_control=False,
@@ -61,11 +73,27 @@ def celery_app(broker_url: str, prefix: str) -> Celery:
         broker_connection_max_retries=None,
         broker_transport_options=_transport(broker_url, prefix),
     )
+    if servers:
+        _find_among(servers, app, prefix)
     return app
 
 
+def _find_among(servers: Group, app: Celery, prefix: str) -> None:
+    """Let the app's connections find the one of several servers that takes writes."""
+    app.conf.broker_transport = "bridge.broker:Transport"
+    app.conf.broker_transport_options["find"] = Finder(servers, prefix, CONNECTED_WITHIN / 2)
+    if tls(servers):
+        given = {key: value for key, value in server_options(servers).items() if key.startswith("ssl_")}
+        app.conf.broker_use_ssl = given or {"ssl_cert_reqs": "required"}
+
+
 def _transport(broker_url: str, prefix: str) -> dict[str, Any]:
-    if not broker_url.startswith(("redis", "rediss", "unix")):
+    scheme = broker_url.partition("://")[0]
+    if scheme == "sqs":
+        return _SQS | {"queue_name_prefix": re.sub(r"[^A-Za-z0-9_-]", "", prefix) + "-"}
+    if scheme.startswith(("amqp", "pyamqp")):
+        return _AMQP
+    if not scheme.startswith(("redis", "unix")):
         return {}
     return {
         "global_keyprefix": f"{prefix}celery:",
@@ -73,8 +101,8 @@ def _transport(broker_url: str, prefix: str) -> dict[str, Any]:
         "unacked_restore_interval": 5,
         "unacked_restore_throttle": 1,
         "socket_timeout": 5,
-        "socket_connect_timeout": 2,
-        **({} if "unix" in broker_url.partition(":")[0] else {"socket_keepalive": True}),
+        "socket_connect_timeout": CONNECTED_WITHIN,
+        **({} if scheme == "unix" else {"socket_keepalive": True}),
         "health_check_interval": 10,
         "retry_on_timeout": False,
     }

@@ -73,7 +73,7 @@ def redis_url(settings: Settings) -> str:
 
 def keyspace(settings: Settings) -> Keyspace:
     """Return the bridge's keys in its store."""
-    return Keyspace(connect(redis_url(settings)), settings.redis_prefix)
+    return Keyspace(connect(redis_url(settings), settings.redis_prefix), settings.redis_prefix)
 
 
 def letter_limit(settings: Settings) -> LetterLimit:

@@ -86,8 +86,35 @@ def test_only_json_without_results_and_late_acknowledgement() -> None:
     assert conf.broker_transport_options["global_keyprefix"] == f"{PREFIX}celery:"
 
 
-def test_another_broker_gets_no_options_of_redis() -> None:
-    assert celery_app("amqp://guest@127.0.0.1/", PREFIX).conf.broker_transport_options == {}
+@pytest.mark.parametrize(
+    ("broker", "options"),
+    [
+        ("amqp://guest@127.0.0.1/", {"write_timeout": 5}),
+        ("amqps://bridge@rabbit.example.com/bridge", {"write_timeout": 5}),
+        ("sqs://", {"queue_name_prefix": "bell-", "visibility_timeout": 60, "wait_time_seconds": 10}),
+        ("rediss://127.0.0.1/0", {"global_keyprefix": f"{PREFIX}celery:", "visibility_timeout": 60}),
+        ("redis+sentinel://127.0.0.1:1/mymaster", {"global_keyprefix": f"{PREFIX}celery:", "socket_timeout": 5}),
+        ("redis+cluster://127.0.0.1:1", {"global_keyprefix": f"{PREFIX}celery:", "socket_timeout": 5}),
+        ("filesystem://", {}),
+    ],
+)
+def test_each_broker_gets_its_own_options(broker: str, options: dict[str, object]) -> None:
+    given = celery_app(broker, PREFIX).conf.broker_transport_options
+
+    assert given.items() >= options.items()
+    assert bool(given) == bool(options)
+    assert ("global_keyprefix" in given) == ("redis" in broker)
+
+
+def test_several_servers_are_reached_through_the_one_that_takes_writes() -> None:
+    plain = celery_app("redis+sentinel://:s3cret@127.0.0.1:1/mymaster/2", PREFIX).conf
+    encrypted = celery_app("rediss+cluster://127.0.0.1:1", PREFIX).conf
+    private = celery_app("rediss+cluster://127.0.0.1:1?ssl_ca_certs=/etc/ca.pem", PREFIX).conf
+
+    assert plain.broker_transport == "bridge.broker:Transport"
+    assert (plain.broker_url, plain.broker_use_ssl) == ("redis://:s3cret@store/2", False)
+    assert encrypted.broker_use_ssl == {"ssl_cert_reqs": "required"}
+    assert private.broker_use_ssl == {"ssl_ca_certs": "/etc/ca.pem"}
 
 
 def test_a_worker_looks_for_a_broker_that_is_gone_every_other_second() -> None:

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from bridge.domain.alert import Severity
 from bridge.domain.routing import Matcher, Route, Threshold, parse_matchers
+from bridge.settings.address import group, is_group
 from bridge.settings.canary import CanaryOptions, TakesBack
 from bridge.settings.checks import PlannedCheck
 from bridge.settings.heartbeats import HeartbeatOptions, LivenessOptions
@@ -39,9 +40,8 @@ class Kinds:
 
 
 def _redis_address(address: Secret | None) -> Secret | None:
-    known = ("redis://", "rediss://", "unix://")
-    if address is not None and not address.get_secret_value().startswith(known):
-        raise ValueError("has to begin with redis://, rediss:// (TLS) or unix://")
+    if address is not None:
+        group(address.get_secret_value())
     return address
 
 
@@ -50,6 +50,8 @@ def _broker_address(address: Secret | None) -> Secret | None:
         raise ValueError(
             "is not a broker's address: write one such as redis://host:6379/0 or amqps://user:…@host/vhost"
         )
+    if address is not None and is_group(address.get_secret_value()):
+        group(address.get_secret_value())
     return address
 
 

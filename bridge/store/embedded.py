@@ -17,6 +17,8 @@ from urllib.parse import quote
 
 import redis
 
+from bridge.store.keyspace import connect
+
 MAX_MEMORY = "512mb"
 """Never 0: a store that grows until the machine kills it loses more than one that says it is full."""
 
@@ -117,7 +119,7 @@ def ping(address: str, deadline: timedelta = timedelta(0)) -> bool:
     A server that still loads its data does not count as answering. One question takes up to 1 s.
     """
     until = time.monotonic() + deadline.total_seconds()
-    with redis.Redis.from_url(address, socket_timeout=1, socket_connect_timeout=1, retry=None) as client:
+    with connect(address, timeout=1) as client:
         while not _answers(client):
             if time.monotonic() >= until:
                 return False

@@ -12,7 +12,9 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from bridge import primary
 from bridge.domain.alert import from_epoch
+from bridge.settings.address import group
 
 PREFIX = "{ab}:"
 """All keys of one bridge carry one hash tag, so that a Redis Cluster keeps them in one slot."""
@@ -47,9 +49,13 @@ def options(url: str, timeout: float) -> dict[str, Any]:
     return {"socket_timeout": timeout, "socket_connect_timeout": timeout, "max_connections": 256, **tcp}
 
 
-def connect(url: str, *, timeout: float = 2.0) -> redis.Redis:
-    """Return a client without retries, values as bytes."""
-    return redis.Redis.from_url(url, retry=Retry(NoBackoff(), 0), **options(url, timeout))
+def connect(url: str, prefix: str = PREFIX, *, timeout: float = 2.0) -> redis.Redis:
+    """Return a client without retries, values as bytes; of several servers, of the one that takes writes."""
+    own = {"retry": Retry(NoBackoff(), 0), **options(url, timeout)}
+    servers = group(url)
+    if servers is None:
+        return redis.Redis.from_url(url, **own)
+    return primary.client(servers, prefix, timeout, own)
 
 
 class Keyspace:

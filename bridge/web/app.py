@@ -85,11 +85,12 @@ class _Front(Starlette):
 
 def application(receiver: Receiver) -> Starlette:
     """Return the receiver; its connections and its journal open and close with it."""
-    store = client(receiver.redis_url)
+    store = client(receiver.redis_url, receiver.keyspace.prefix)
     inlet = Inlet(store, _ringer(receiver.parts.bell.ingest), receiver.inbox_limit, receiver.keyspace.prefix)
     aside = Aside(receiver.journal)
     writer = Writer(inlet, aside)
-    quick = Keyspace(connect(receiver.redis_url, timeout=STORE_WITHIN), receiver.keyspace.prefix)
+    prefix = receiver.keyspace.prefix
+    quick = Keyspace(connect(receiver.redis_url, prefix, timeout=STORE_WITHIN), prefix)
     letterbox = Letterbox(DeadLetters(quick, receiver.letter_limit), receiver.scrubber, inlet, aside)
     hooks = Hooks(receiver.sources, receiver.scrubber, writer, letterbox.keep, receiver.max_body, Life(receiver.quiet))
     pings = Pings(receiver.ping_keys, receiver.scrubber, writer)

@@ -14,7 +14,9 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from bridge import primary
 from bridge.domain.alert import from_epoch
+from bridge.settings.address import group
 from bridge.store.keyspace import PREFIX, options
 from bridge.store.segment import Entry
 
@@ -36,10 +38,13 @@ class InboxLimit:
     bytes: int = 256 << 20
 
 
-def client(url: str) -> redis.asyncio.Redis:
+def client(url: str, prefix: str = PREFIX) -> redis.asyncio.Redis:
     """Return a client whose every use needs a deadline of its own: one for the whole call, not for each read."""
-    own = options(url, STORE_WITHIN) | {"socket_timeout": None}
-    return redis.asyncio.Redis.from_url(url, retry=Retry(NoBackoff(), 0), **own)
+    own = options(url, STORE_WITHIN) | {"socket_timeout": None, "retry": Retry(NoBackoff(), 0)}
+    servers = group(url)
+    if servers is None:
+        return redis.asyncio.Redis.from_url(url, **own)
+    return primary.async_client(servers, prefix, STORE_WITHIN, own)
 
 
 class Within:
