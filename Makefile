@@ -42,7 +42,7 @@ bench: install-dev ## measure speed; rows go to bench/results
 
 peers: install-dev ## install what the bench compares with, each in a venv under .venv (Alertmanager, PostgreSQL: Debian's packages)
 	@test -x $(VENV)/peers/bin/gunicorn || python3 -m venv $(VENV)/peers
-	@$(VENV)/peers/bin/python -m pip install --quiet --constraint bench/peers/flask.txt flask gunicorn celery redis packaging
+	@$(VENV)/peers/bin/python -m pip install --quiet --constraint bench/peers/flask.txt flask gunicorn celery redis packaging py-spy
 	@test -x $(VENV)/alerta/bin/gunicorn || python3 -m venv $(VENV)/alerta
 	@$(VENV)/alerta/bin/python -m pip install --quiet --constraint bench/peers/alerta.txt alerta-server gunicorn psycopg2-binary
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 
 from bench.row import Row, Series
-from bench.stage import CORES, OTHERS, RUNS, TESTED
+from bench.stage import CORES, FSYNC, OTHERS, RUNS, TESTED
 from bridge.store import embedded
 
 COMMAND = "make bench"
@@ -23,27 +23,35 @@ PACKAGES = ("uvicorn", "uvloop", "httptools", "msgspec", "redis", "hiredis", "ce
 
 def markdown(rows: Sequence[Row], seconds: float) -> str:
     """Return the whole report."""
-    heads = "| what | ours | floor | ratio | aim | CPU µs/alert, ours · floor | ratio by CPU |\n" + "|---" * 7 + "|"
-    floors = sorted({f"- {row.floor_name}" for row in rows})
+    heads = (
+        "| what | ours | compared with | ratio | aim | CPU µs/alert, ours · theirs | ratio by CPU |\n"
+        + "|---" * 7
+        + "|"
+    )
+    names = list(dict.fromkeys(row.floor_name for row in rows))
     notes = [f"- {row.what}: {row.note}" for row in rows if row.note]
     return "\n".join(
         [
             "# How fast the bridge is",
             "",
             f"`{COMMAND}`, {datetime.now(UTC):%Y-%m-%d}, {seconds:.0f} s in all.",
-            "Median of the runs (smallest–largest). A ratio compares with a bare program that was run in turn with the",
-            "bridge; 1 would be as good as that program, which proves nothing, finds nothing and promises nothing.",
+            "Median of the runs (smallest–largest). A ratio compares with another program, named by the number behind it,",
+            "that was run in turn with the bridge: a bare one (a floor: it proves, finds and promises nothing), or what",
+            "a team would run instead. Above 1 the bridge is better, also where less is better.",
             "",
             heads,
-            *map(line, rows),
+            *(line(row, names.index(row.floor_name) + 1) for row in rows),
             "",
             "![ratios](latest.svg)",
             "",
-            "Floors:",
+            "Compared with:",
             "",
-            *floors,
+            *(f"{number}. {name}" for number, name in enumerate(names, 1)),
             "",
             *([*notes, ""] if notes else []),
+            "Rows that miss their aim, why, and what was tried: [docs/performance.md](../../docs/performance.md).",
+            "Flame graphs, by `python -m bench.profile`: a [receiver](receiver.svg), a [worker](worker.svg).",
+            "",
             "## Machine",
             "",
             *machine(),
@@ -52,12 +60,13 @@ def markdown(rows: Sequence[Row], seconds: float) -> str:
     )
 
 
-def line(row: Row) -> str:
-    """Return a row of the table."""
+def line(row: Row, mark: int | None = None) -> str:
+    """Return a row of the table; the mark is the number of what it is compared with."""
     verdict = {True: " ✓", False: " ✗", None: ""}[row.met]
     cpu = " · ".join(f"{median(s.cpu_us):.1f}" for s in (row.ours, row.floor) if s.cpu_us)
     by_cpu = "—" if row.cpu_ratio is None else f"{row.cpu_ratio:.2f}"
-    ours, floor = (f"{spread(series)} {row.unit}" for series in (row.ours, row.floor))
+    ours, floor = (f"{spread(series)} {row.unit}".rstrip() for series in (row.ours, row.floor))
+    floor += f" [{mark}]" if mark else ""
     return f"| {row.what} | {ours} | {floor} | {row.ratio:.2f} | {row.aim}{verdict} | {cpu or '—'} | {by_cpu} |"
 
 
@@ -81,7 +90,7 @@ def machine() -> list[str]:
     return [
         f"- {len(CORES)} cores, {model}; {platform.system()} {platform.release()}, Python {platform.python_version()}",
         f"- measured process on core {_cores(TESTED)}, load and store on {_cores(OTHERS)}; {RUNS} runs; loopback only",
-        f"- store: {' '.join(store.split()[:3])}, AOF on, every write synced, Unix socket, on {_filesystem()}",
+        f"- store: {' '.join(store.split()[:3])}, AOF on, appendfsync {FSYNC}, Unix socket, on {_filesystem()}",
         f"- load average when it ended: {os.getloadavg()[0]:.1f}",
         "- " + ", ".join(f"{name} {version(name)}" for name in PACKAGES if _there(name)),
     ]
@@ -104,27 +113,28 @@ def _there(name: str) -> bool:
         return False
 
 
-WIDTH, BAR, LABEL = 760, 22, 360
+WIDTH, BAR, LABEL = 980, 18, 560
+CUT = 4.0
 _COLOURS = {True: "#2e7d32", False: "#c62828", None: "#546e7a"}
 
 
 def svg(rows: Sequence[Row]) -> str:
-    """Return the ratios as bars; the line at 1 is the floor."""
-    most = max([1.0, *(row.ratio for row in rows)])
+    """Return the ratios as bars; the line at 1 is what they are compared with, a bar beyond 4 is cut."""
+    most = min(CUT, max([1.0, *(row.ratio for row in rows)]))
     scale = (WIDTH - LABEL - 60) / most
-    height = len(rows) * (BAR + 10) + 40
-    bars = "\n".join(_bar(row, 30 + index * (BAR + 10), scale) for index, row in enumerate(rows))
+    height = len(rows) * (BAR + 6) + 40
+    bars = "\n".join(_bar(row, 30 + index * (BAR + 6), scale) for index, row in enumerate(rows))
     one = LABEL + scale
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" '
         f'font-size="13">\n<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>\n{bars}\n'
         f'<line x1="{one:.1f}" y1="22" x2="{one:.1f}" y2="{height - 10}" stroke="#000000" stroke-dasharray="4 3"/>\n'
-        f'<text x="{one:.1f}" y="15" text-anchor="middle">the floor</text>\n</svg>\n'
+        f'<text x="{one:.1f}" y="15" text-anchor="middle">1: as good</text>\n</svg>\n'
     )
 
 
 def _bar(row: Row, top: int, scale: float) -> str:
-    width, middle = row.ratio * scale, top + BAR * 0.7
+    width, middle = min(row.ratio, CUT) * scale, top + BAR * 0.7
     return (
         f'<text x="{LABEL - 8}" y="{middle:.1f}" text-anchor="end">{escape(row.what)}</text>'
         f'<rect x="{LABEL}" y="{top}" width="{width:.1f}" height="{BAR}" fill="{_COLOURS[row.met]}"/>'

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from statistics import median
 
+TINY = 1e-9
+"""Stands for nothing: of two that lost nothing neither is better."""
+
 
 @dataclass
 class Series:
@@ -45,7 +48,7 @@ class Row:
     @property
     def ratio(self) -> float:
         """How near to the floor: 1 is as good, 2 is twice as good."""
-        ours, floor = self.ours.median, self.floor.median
+        ours, floor = (max(series.median, TINY) for series in (self.ours, self.floor))
         return ours / floor if self.more_is_better else floor / ours
 
     @property
