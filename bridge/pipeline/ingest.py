@@ -154,7 +154,7 @@ def _dues(parts: Parts, fold: _Fold, incident: Incident, heard_by: Sequence[str]
     """Return which destinations are to hear of the incident as it is now, and when."""
     told = _told(fold, incident)
     rejected = fold.record.rejected if fold.record else frozenset()
-    telling = any(change.worth_telling for change, _ in fold.changes)
+    telling = any(change.worth_telling for change, _ in fold.changes) or _another_severity(fold, incident)
     dues = []
     for destination in dict.fromkeys([*heard_by, *sorted(told)]):
         if destination not in parts.sinks:
@@ -171,6 +171,11 @@ def _dues(parts: Parts, fold: _Fold, incident: Incident, heard_by: Sequence[str]
         if delay is not None:
             dues.append(Due(destination, delay or -HEAD_START * incident.severity.rank))
     return dues
+
+
+def _another_severity(fold: _Fold, incident: Incident) -> bool:
+    """Return whether the severity changed, though that is not told when the statement came late."""
+    return fold.record is not None and fold.record.incident.severity is not incident.severity
 
 
 def _recoveries(parts: Parts, incident: Incident, now: datetime) -> Iterator[Wanted]:

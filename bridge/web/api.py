@@ -11,7 +11,7 @@ from functools import wraps
 from redis.exceptions import RedisError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount, Route, Router
 
 from bridge.pipeline.letters import Replayer, content_of, facts_of
 from bridge.pipeline.plain import plain
@@ -108,19 +108,18 @@ def routes(api: Api | None) -> list[BaseRoute]:
     def guarded(answer: Callable[[Request], Answer]) -> Endpoint:
         return _guarded(api.token, answer)
 
-    return [
-        Mount(
-            "/api",
-            routes=[
-                Route("/incidents", guarded(api.incidents)),
-                Route("/incidents/{id}", guarded(api.incident)),
-                Route("/incidents/{id}/why", guarded(api.why)),
-                Route("/dead-letters", guarded(api.letters)),
-                Route("/dead-letters/{name}", guarded(api.letter_or_drop), methods=["GET", "DELETE"]),
-                Route("/dead-letters/{name}/replay", guarded(api.replay), methods=["POST"]),
-            ],
-        )
-    ]
+    inner = Router(
+        [
+            Route("/incidents", guarded(api.incidents)),
+            Route("/incidents/{id}", guarded(api.incident)),
+            Route("/incidents/{id}/why", guarded(api.why)),
+            Route("/dead-letters", guarded(api.letters)),
+            Route("/dead-letters/{name}", guarded(api.letter_or_drop), methods=["GET", "DELETE"]),
+            Route("/dead-letters/{name}/replay", guarded(api.replay), methods=["POST"]),
+        ],
+        redirect_slashes=False,  # another spelling of an address is a 404
+    )
+    return [Mount("/api", app=inner)]
 
 
 def _guarded(token: str, answer: Callable[[Request], Answer]) -> Endpoint:

@@ -132,6 +132,11 @@ def test_what_is_unknown_is_not_found(office: Office) -> None:
         assert office.ask(path).status_code == 404
 
 
+@pytest.mark.parametrize("path", ["/api/incidents/", "/api/incidents/%2F", "/api/dead-letters/", "/api/"])
+def test_another_spelling_of_an_address_is_not_found(office: Office, path: str) -> None:
+    assert office.ask(path).status_code == 404
+
+
 def test_a_rejected_delivery_is_shown_and_replayed(office: Office) -> None:
     office.desk.boards["oncall"].answers.append(Rejected("invalid_blocks"))
     office.desk.hear(firing())
