@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import structlog
@@ -11,6 +12,7 @@ from celery.app.amqp import AMQP
 from kombu.connection import Connection
 from kombu.exceptions import KombuError, OperationalError
 
+from bridge.ports import Finding, Level
 from bridge.primary import Finder, server_options, tls
 from bridge.settings.address import Group, group, is_group
 
@@ -106,6 +108,30 @@ def _transport(broker_url: str, prefix: str) -> dict[str, Any]:
         "health_check_interval": 10,
         "retry_on_timeout": False,
     }
+
+
+def examine(app: Celery) -> Iterator[Finding]:
+    """Yield whether the broker answers; raises nothing."""
+    try:
+        with app.connection_for_write() as connection:
+            yield _answer(connection)
+    except ImportError as error:
+        yield Finding(Level.FAIL, f"the broker's library is missing: {error}", "install it: docs/scaling.md says which")
+    except KeyError as error:
+        yield Finding(
+            Level.FAIL, f"no such broker: {error.args[0]}", "correct broker_url: amqps://…, sqs://, rediss://…"
+        )
+
+
+def _answer(connection: Connection) -> Finding:
+    """Return whether a broker answers; raises ImportError, or KeyError for a kind that Celery does not know."""
+    unreachable = (*connection.connection_errors, *connection.channel_errors, KombuError, OSError)
+    try:
+        connection.ensure_connection(max_retries=1)  # type: ignore[no-untyped-call]  # kombu has no types
+        connection.channel().close()  # type: ignore[no-untyped-call]  # with a Redis the first that asks for an answer
+    except unreachable as error:
+        return Finding(Level.FAIL, f"the broker does not answer: {error}", "start it, or correct broker_url")
+    return Finding(Level.OK, f"the broker answers: {connection.as_uri()}")
 
 
 class CeleryBell:

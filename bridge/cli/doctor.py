@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import click
 from msgspec.structs import replace
 
-from bridge import wiring
+from bridge import bell, wiring
 from bridge.cli import FAILED, OK, UNREACHABLE, load
 from bridge.cli.table import output_option, show
 from bridge.ports import Finding, Level
@@ -26,6 +26,7 @@ def command(ctx: click.Context, output: str) -> None:
     """Check store, destinations and clock for real; exit 1 if anything fails, 3 if the store does not answer."""
     settings = load.settings()
     parts: list[tuple[str, Iterable[Finding]]] = [("store", examine(wiring.keyspace(settings)))]
+    parts += [("broker", bell.examine(wiring.celery(settings)))] if settings.general.broker_url else []
     parts += [("checks", examine_checks(wiring.keyspace(settings)))] if settings.checks else []
     parts += [(name, sink.examine()) for name, sink in wiring.sinks(settings).items()]
     parts += [(name, action.examine()) for name, action in wiring.actions(settings).items()]

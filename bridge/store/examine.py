@@ -41,6 +41,7 @@ def examine(keyspace: Keyspace) -> Iterator[Finding]:
         yield Finding(FAIL, f"the store does not answer: {error}", "start it, or correct REDIS_URL", unreachable=True)
         return
     yield _version(info)
+    yield from _replication(info)
     yield from _configured(keyspace)
     yield _latency(keyspace)
     yield _clock(keyspace)
@@ -52,6 +53,19 @@ def _version(info: dict[str, Any]) -> Finding:
     if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
         return Finding(FAIL, f"{name} {version}", "use Redis 7.0 or Valkey 7.2, or newer: older ones lack commands")
     return Finding(OK, f"{name} {version}")
+
+
+def _replication(info: dict[str, Any]) -> Iterator[Finding]:
+    """Yield whether this is the server that takes writes, and what a fail-over can cost; alone it costs nothing."""
+    if info.get("role") != "master":
+        yield Finding(FAIL, "this server is a replica and takes no writes", "name the primary, or all: docs/scaling.md")
+    elif replicas := int(info.get("connected_slaves", 0)):
+        many = f"{replicas} replica{'s' if replicas > 1 else ''}"
+        if "min_slaves_good_slaves" in info:  # which is there when min-replicas-to-write is set
+            yield Finding(OK, f"{many}; without one in step the store refuses, and the journal takes over")
+        else:
+            what = f"{many}; a fail-over can cost what was written last"
+            yield Finding(WARN, what, "set min-replicas-to-write 1 and min-replicas-max-lag 1")
 
 
 def _configured(keyspace: Keyspace) -> Iterator[Finding]:
