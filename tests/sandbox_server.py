@@ -15,6 +15,10 @@ from starlette.types import ASGIApp
 
 from bridge.sandbox.faults import droppable
 
+LOOKS_EVERY = 0.005
+GRACE = 0.1
+"""Seconds."""
+
 
 @contextmanager
 def running(
@@ -39,7 +43,7 @@ def running(
         timeout_graceful_shutdown=0,
         ws="none",
     )
-    server = uvicorn.Server(config)
+    server = _Prompt(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:
@@ -51,9 +55,32 @@ def running(
         listener.close()
 
 
+class _Prompt(uvicorn.Server):
+    """Ends as soon as it is told to and nothing is under way; uvicorn itself takes 0.1 to 0.2 s for that.
+
+    What still hangs after those 0.1 s is cancelled, as uvicorn does.
+    """
+
+    async def main_loop(self) -> None:
+        while not await self.on_tick(0):
+            await asyncio.sleep(LOOKS_EVERY)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for listener in [*self.servers, *(sockets or [])]:
+            listener.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        until = time.monotonic() + GRACE
+        while (self.server_state.connections or self.server_state.tasks) and time.monotonic() < until:
+            await asyncio.sleep(LOOKS_EVERY)
+        for task in self.server_state.tasks:
+            task.cancel(msg="the test is over")
+        await self.lifespan.shutdown()
+
+
 def _wait_until_started(server: uvicorn.Server, thread: threading.Thread) -> None:
     deadline = time.monotonic() + 10
     while not server.started:
         assert thread.is_alive(), "the server ended before it started"
         assert time.monotonic() < deadline, "the server did not start"
-        time.sleep(0.005)
+        time.sleep(LOOKS_EVERY)
