@@ -26,6 +26,7 @@ def measure(stage: Stage) -> Iterator[Row]:
         yield _one_incident(stage, client)
         few, idle_few = _repeats(stage, client), _idle(stage)
         _copies(client, MANY)
+        stage.until(lambda: not client.info("persistence")["aof_rewrite_in_progress"], 120)
         many, idle_many = _repeats(stage, client), _idle(stage)
         yield _growth(f"cost per alert, {MANY:,} open incidents against {FEW:,}", many, few)
         name = f"idle worker and store, {MANY:,} open incidents"
@@ -35,15 +36,16 @@ def measure(stage: Stage) -> Iterator[Row]:
 
 
 def _growth(what: str, late: Series, early: Series) -> Row:
-    row = Row(what, "µs/alert", late, early, "the bridge itself, small", "≤ 1.15 ×", more_is_better=False)
+    row = Row(what, "CPU µs/alert", late, early, "the bridge itself, small", "≤ 1.15 ×", more_is_better=False)
     row.met = row.ratio >= 1 / 1.15
     return row
 
 
 def _drain(stage: Stage, count: int) -> float:
-    """Return the microseconds per alert that ingest takes for what lies in the inbox."""
+    """Return the CPU microseconds per alert, of worker and store, that ingest takes for what lies in the inbox."""
+    before = stage.stores[-1].cpu()
     spent: dict[str, float] = msgspec.json.decode(stage.output(DRAIN, cores=TESTED))
-    return spent["seconds"] / count * 1e6
+    return (spent["cpu"] + stage.stores[-1].cpu() - before) / count * 1e6
 
 
 def _one_incident(stage: Stage, client: redis.Redis) -> Row:
