@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 import redis
+from hypothesis import settings
 
 from bridge.store import embedded
+
+# Tests start many processes: what they import is compiled once, not by each of them.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+# How long an example takes says more of the machine than of the bridge; what has to be quick is measured by its test.
+settings.register_profile("busy", deadline=None)
+settings.load_profile("busy")
 
 
 @pytest.fixture(scope="session")

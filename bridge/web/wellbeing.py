@@ -17,8 +17,8 @@ from bridge.store.vitals import Vital, Vitals
 from bridge.web.check_metrics import check_details, check_gauges
 
 _AGES = {
-    "proof": "Since an entry of the bridge's own was last read out of the inbox and committed.",
-    "outgoing_heartbeat": "Since the outgoing heartbeat last got through.",
+    "alert_bridge_proof_age_seconds": "Since the bridge's own entry was last read out of the inbox and committed.",
+    "alert_bridge_outgoing_heartbeat_age_seconds": "Since the outgoing heartbeat last got through.",
 }
 
 
@@ -71,10 +71,9 @@ class Wellbeing:
             "Since the oldest request in the inbox was accepted; 0 when there is none.",
             value=_age(vital, vital.oldest),
         )
-        for what, at in {"proof": vital.proof.proven, "outgoing_heartbeat": vital.pulse.sent}.items():
+        for (name, words), at in zip(_AGES.items(), (vital.proof.proven, vital.pulse.sent), strict=True):
             age = _since(vital, at)
-            value = float("nan") if age is None else age
-            yield GaugeMetricFamily(f"alert_bridge_{what}_age_seconds", _AGES[what], value=value)
+            yield GaugeMetricFamily(name, words, value=float("nan") if age is None else age)
         yield from _canary(vital)
         late = GaugeMetricFamily(
             "alert_bridge_oldest_undelivered_seconds",

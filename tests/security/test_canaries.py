@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from traceback import format_exception
 from typing import Any
 
 import httpx
 import pytest
 import redis
+from click.testing import CliRunner, Result
 from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -23,6 +22,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from bridge import wiring
+from bridge.cli import main
 from bridge.domain.alert import Status
 from bridge.settings import ConfigError
 from bridge.sources.sentry import SIGNATURE, signature
@@ -152,11 +152,8 @@ class Aviary:
 
     def run(self, *words: str) -> str:
         """What a command says."""
-        environ = os.environ | self.bridge.environ
-        environ |= {"ALERT_BRIDGE_CONFIG": str(self.folder / "bridge.yaml"), "REDIS_URL": self.bridge.redis_url}
-        argv = [sys.executable, "-m", "bridge.cli", *words]
-        ran = subprocess.run(argv, env=environ, capture_output=True, text=True, timeout=60, check=False)
-        return ran.stdout + ran.stderr
+        environ = {"ALERT_BRIDGE_CONFIG": str(self.folder / "bridge.yaml"), "REDIS_URL": self.bridge.redis_url}
+        return said_by(command(words, self.bridge.environ | environ))
 
     def store(self) -> Iterator[bytes]:
         """Every key and value of the store, Celery's queues included."""
@@ -184,6 +181,16 @@ class Aviary:
         for path in self.folder.rglob("*"):
             if path.is_file() and path.name != "bridge.yaml":
                 yield path.read_bytes()
+
+
+def command(words: Sequence[str], environ: Mapping[str, str]) -> Result:
+    return CliRunner(env=environ).invoke(main, words)
+
+
+def said_by(ran: Result) -> str:
+    """Everything a terminal shows, also of an error that nobody expected."""
+    ended = ran.exception is None or isinstance(ran.exception, SystemExit)
+    return ran.output if ended else ran.output + "".join(format_exception(ran.exception))
 
 
 @contextmanager
@@ -278,16 +285,15 @@ def test_an_object_that_holds_a_secret_does_not_show_it(tmp_path: Path) -> None:
 def test_a_store_that_does_not_answer_is_named_without_its_password(tmp_path: Path) -> None:
     file = tmp_path / "bridge.yaml"
     file.write_text(CONFIG.format(url="http://127.0.0.1:1"))
-    environ = os.environ | {
+    environ = {
         "ALERT_BRIDGE_CONFIG": str(file),
         "REDIS_URL": "redis://worker:canary-redis-4f1c@127.0.0.1:1/0",
         "ALERT_BRIDGE_DATA": str(tmp_path),
     }
     for words in (["doctor"], ["incidents"], ["dead-letters", "list"], ["send-test", "sentry"]):
-        argv = [sys.executable, "-m", "bridge.cli", *words]
-        ran = subprocess.run(argv, env=environ, capture_output=True, text=True, timeout=60, check=False)
-        assert ran.returncode != 0
-        assert "canary" not in ran.stdout + ran.stderr, words
+        ran = command(words, environ)
+        assert ran.exit_code != 0
+        assert "canary" not in said_by(ran), words
 
 
 @pytest.mark.parametrize(

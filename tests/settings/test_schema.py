@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,13 @@ def written() -> str:
     return json.dumps(schema(kinds()), indent=1, ensure_ascii=False) + "\n"
 
 
+@cache
+def validator() -> Draft202012Validator:
+    return Draft202012Validator(schema(kinds()))
+
+
 def complaints(text: str) -> list[str]:
-    errors = Draft202012Validator(schema(kinds())).iter_errors(yaml.safe_load(text))
-    return [error.message for error in errors]
+    return [error.message for error in validator().iter_errors(yaml.safe_load(text))]
 
 
 def test_the_schema_is_current() -> None:
