@@ -134,9 +134,8 @@ def _row(load: Load, costs: Costs) -> str:
         more = load.alerts * (1 - 1 / need.store)
         waits = f"the store is {need.store:.1f} times too small: {more:,.0f} a second more wait"
     cells = [f"{load.alerts:,.0f}", f"{load.alerts * load.told:,.1f}", str(need.receivers), str(need.workers)]
-    return " | ".join(
-        [f"| {cells[0]}", *cells[1:], f"{need.store:.0%}", waits, _slack(load, need, waited), ""]
-    ).rstrip()
+    cells += [f"{need.store:.0%}", waits, _slack(load, need, waited)]
+    return f"| {' | '.join(cells)} |"
 
 
 def _slack(load: Load, need: Needed, waited: dict[str, Waited]) -> str:
