@@ -101,6 +101,8 @@ def _one(due: _Due) -> Verdict:
         return _end(due, State.FAILED, target)
     if found.now - found.due > TOO_LATE:
         return _end(due, State.HELD, f"not run: it was due {duration(found.now - found.due)} ago")
+    if due.recovery.runs.cut_off(found.now):
+        return Verdict.BEHIND
     step = _step(due, f"begins, as {due.key}")
     answer = due.recovery.runs.begin(found, due.guard, target, due.parts.lease, [step])
     if answer.verdict in (Verdict.CHANGED, Verdict.BUSY, Verdict.BEHIND):

@@ -13,9 +13,11 @@ import msgspec
 from bridge.domain.alert import Alert, from_epoch
 from bridge.domain.recovery import Guard
 from bridge.store.chain import Step
+from bridge.store.heartbeats import DEAF, DEAF_AT_MOST
 from bridge.store.inbox import body_of
 from bridge.store.incidents import Record, record_of
 from bridge.store.keyspace import Keyspace, at
+from bridge.store.notes import notes_of
 
 BEHIND = timedelta(seconds=5)
 """While the oldest request in the inbox is older, nothing is begun: it may be the resolution."""
@@ -141,6 +143,15 @@ class Runs:
             record=record_of(fields),
             begun=_begun(fields.get(f"act:{action}".encode())),
         )
+
+    def cut_off(self, now: datetime) -> bool:
+        """Return whether a resolution may be on its way past the inbox: in a receiver's journal, or with none heard.
+
+        As after the store was away. What has been so for a quarter of an hour counts no more.
+        """
+        fields = cast("dict[bytes, bytes]", self._keys.client.hgetall(self._keys.key("receivers")))
+        notes = [note for note in notes_of(fields) if now - note.at < DEAF_AT_MOST]
+        return any(note.held_since for note in notes) or (bool(notes) and all(now - note.at > DEAF for note in notes))
 
     def begin(self, found: Found, guard: Guard, target: str, lease: timedelta, steps: Sequence[Step]) -> Answer:
         """Write that the run begins, unless the guard or what changed meanwhile speaks against it; all in one step."""

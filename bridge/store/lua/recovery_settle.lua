@@ -2,7 +2,7 @@
 -- ARGV: prefix, action, id, spell, token or '', state, ledger, target's digest, what is said of it in the inbox or '',
 --       last run for lists or '', then lines of the chain
 --   state: done | dry | unsure | lost (its worker is gone) | failed (certainly not done) | held | skipped
--- Returns: 1 if this ended it, 0 if it had been ended, or was taken over
+-- Returns: 1 if this ended it, 0 if it had been ended, was taken over, or has to wait for the end of the run before
 local action, id, spell, token, state = ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6]
 local ledger, target, said, last, lines = ARGV[7], ARGV[8], ARGV[9], ARGV[10], {unpack(ARGV, 11)}
 local key = record(id)
@@ -12,6 +12,10 @@ local mine = known and known.spell == spell and known.token == token
 if token == '' then
   if known and known.spell >= spell then
     if known.spell > spell or known.state ~= 'open' then redis.call('ZREM', due, member) end
+    return 0
+  end
+  if known and known.state == 'open' then  -- the run before is under way: its end is told first
+    redis.call('ZADD', due, known.lease + 1, member)
     return 0
   end
 elseif not mine or (known.state ~= 'open' and known.state ~= 'lost') then return 0
