@@ -72,11 +72,21 @@ def permit(address: Address, *, allow_private: bool) -> None:
     """Return if a check may go to that address; raises Wrong with REFUSED and what to do about it."""
     plain = IPv6Address(int(address)) if address.version == 6 else address  # without a zone
     every = (plain, *embedded(address))
-    if any(one in METADATA for one in every):
+    if is_metadata(address):
         raise Wrong(Fault.REFUSED, f"{address} is where a cloud hands out its credentials: no check may go there")
     word = next((word for one in every if (word := special(one))), "")
     if word and not allow_private:
         raise Wrong(Fault.REFUSED, f"{address} is {word}: set allow_private: true if the check is meant to go there")
+
+
+def is_metadata(address: Address) -> bool:
+    """Return whether an address is, or may be brought to, one where a cloud hands out its credentials.
+
+    Of IPv6 also by its last 32 bits alone: a network translates to IPv4 under a prefix of its own choice (RFC 6052).
+    """
+    plain = IPv6Address(int(address)) if address.version == 6 else address
+    last = IPv4Address(int(address) & 0xFFFFFFFF)
+    return any(one in METADATA for one in (plain, last, *embedded(address)))
 
 
 def special(address: Address) -> str:

@@ -11,6 +11,7 @@ import re2
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from bridge.checks.json_path import JsonPath
+from bridge.checks.spoken import LONG, SHORT, spoken
 from bridge.checks.status import Ranges, Statuses
 from bridge.checks.target import Host, Positive, Roots, TargetOptions, check_place
 from bridge.settings import Careful, Options, Secret
@@ -21,8 +22,6 @@ _OWN = frozenset({"traceparent", "content-length", "transfer-encoding", "connect
 HARMLESS = frozenset({"accept", "accept-language", "cache-control", "content-type", "host", "origin", "user-agent"})
 """Headers whose values are no secrets: they may be shown when a target sends them back."""
 FOLLOWED = 5
-LONG = 8
-"""Shorter values in a query are words such as `verbose=true`, and no secrets."""
 
 
 def _url(text: str) -> str:
@@ -156,9 +155,9 @@ class HttpOptions(TargetOptions):
         values = [value for name, value in self.sent().items() if name.lower() not in HARMLESS]
         values += [word for value in values for word in value.split(" ")]
         values += [self.basic_auth.password.get_secret_value()] if self.basic_auth else []
-        values += [self.body.get_secret_value()] if self.body else []
+        values += spoken(self.body.get_secret_value()) if self.body else []
         query = urlsplit(self.url).query
         values += [query, *(value for _, value in parse_qsl(query) if len(value) >= LONG)]
         return tuple(
-            sorted({value for value in values if len(value) >= 4} - {"Bearer", "Basic"}, key=len, reverse=True)
+            sorted({value for value in values if len(value) >= SHORT} - {"Bearer", "Basic"}, key=len, reverse=True)
         )

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from bridge.checks.line import Line, Place, connected, host_and_port
 from bridge.checks.looking import Glance, Notes, Wrong, in_words, looked, since, within
+from bridge.checks.spoken import SHORT, spoken
 from bridge.checks.target import Host, Port, TargetOptions, check_place
 from bridge.domain.observation import Fault, Observation
 from bridge.settings import Careful, Options, Secret
@@ -46,7 +47,7 @@ class Tcp:
         self._expect = options.expect or ""
         self.target = host_and_port(options.host, options.port)
         expected = f'an answer with "{self._expect}"' if self._expect else "a connection"
-        hidden = (self._send.strip(),) if len(self._send.strip()) >= 4 else ()
+        hidden = tuple(sorted({said for said in spoken(self._send) if len(said) >= SHORT}, key=len, reverse=True))
         self._glance = Glance(timeout, in_words(expected, within(options.slower_than)), options.slower_than, hidden)
 
     async def look(self, now: datetime, trace_id: str) -> Observation:

@@ -7,12 +7,13 @@ import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import ip_address
 from threading import Timer
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
+from bridge.checks import guard
 from bridge.ports import Refused, RetryAt, Unsure
 
 WITHIN = 10.0
@@ -21,8 +22,6 @@ CONNECT_WITHIN = 3.0
 """Seconds for the connection to each address that the name has."""
 MOST = 64 << 10
 """Bytes of an answer that are read."""
-_METADATA = frozenset(map(ip_address, ("100.100.100.200", "168.63.129.16", "fd00:ec2::254", "fd00:ec2::23")))
-"""Where clouds hand out a machine's credentials, beside the link-local addresses."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -36,12 +35,10 @@ class Answer(msgspec.Struct, frozen=True):
 def is_metadata(host: str) -> bool:
     """Return whether an address may be a cloud's metadata service; False for a name."""
     try:
-        address: IPv4Address | IPv6Address = ip_address(host.partition("%")[0])
+        address = ip_address(host.partition("%")[0])
     except ValueError:
         return False
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    return address.is_link_local or address in _METADATA
+    return guard.is_metadata(address) or any(one.is_link_local for one in (address, *guard.embedded(address)))
 
 
 def call(
@@ -78,7 +75,7 @@ def _connected(parts: SplitResult, trust: ssl.SSLContext | None) -> HTTPConnecti
     try:
         connection.connect()
         peer: str = connection.sock.getpeername()[0]
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # a name that is none: two dots in a row
         connection.close()
         raise Refused(f"{parts.hostname} can't be reached ({_why(error)})") from error
     if is_metadata(peer):

@@ -27,6 +27,8 @@ EMBEDDINGS: list[Callable[[int], int]] = [
     lambda v4: 0x20010000 << 96 | v4 << 64,  # Teredo's server
     lambda v4: 0x20010000 << 96 | ~v4 & 0xFFFFFFFF,  # Teredo's client
     lambda v4: 0x2606 << 112 | 0x5EFE << 32 | v4,  # ISATAP
+    lambda v4: 0x64FF9B0001 << 80 | v4,  # NAT64 under a prefix for local use
+    lambda v4: 0xFFFF << 48 | v4,  # ::ffff:0:a.b.c.d
 ]
 
 
@@ -96,6 +98,8 @@ def test_metadata_addresses_are_never_asked_in_any_form(address: Address) -> Non
     if isinstance(address, IPv4Address):
         for embed in EMBEDDINGS:
             assert "no check may go there" in verdict(IPv6Address(embed(int(address))), allow_private=True)
+        under_a_prefix_of_the_networks_own = IPv6Address(0x2606 << 112 | int(address))  # NAT64: RFC 6052
+        assert "no check may go there" in verdict(under_a_prefix_of_the_networks_own)
 
 
 def at(kind: str, host: str, port: int = 80) -> dict[str, Any]:

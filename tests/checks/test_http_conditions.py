@@ -139,6 +139,26 @@ def test_secrets_that_a_target_sends_back_are_not_shown() -> None:
             assert secret not in shown
 
 
+@pytest.mark.parametrize(
+    ("sent", "came"),
+    [
+        ('{\n "user": "bo",\n "password": "hunter2hunter2"\n}', '"password": "hunter2hunter2"'),
+        ('{"a": [{"password": "hunter2hunter2"}]}', "no such password: hunter2hunter2"),
+        ("grant=x&client_secret=hunter2%2Fhunter2", "invalid client_secret hunter2/hunter2"),
+        ("AUTH hunter2hunter2", "what is hunter2hunter2?"),
+    ],
+)
+def test_a_part_of_the_body_that_a_target_quotes_is_not_shown(sent: str, came: str) -> None:
+    async def run() -> Observation:
+        async with target(answer(came.encode(), "400 Bad Request")) as one:
+            return await look("http", url=one.url, method="POST", body=sent)
+
+    found = asyncio.run(run())
+    assert found.fault
+    assert "***" in found.facts["Body"]
+    assert "hunter2" not in repr(found)
+
+
 @pytest.mark.parametrize("filler", [0, 20, 40, 45, 50, 55])
 def test_a_target_that_is_no_web_server_and_sends_everything_back_shows_no_secret(filler: int) -> None:
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

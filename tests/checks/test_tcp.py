@@ -65,6 +65,14 @@ def test_what_is_sent_is_not_shown() -> None:
     assert found.facts["Answer"] == "you said ***"
 
 
+def test_a_word_of_what_is_sent_is_not_shown_either() -> None:
+    async def complains(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"-ERR wrong password " + (await reader.read(100)).split()[1] + b"\r\n")
+
+    found = seen(complains, send="AUTH hunter2hunter2\r\nPING\r\n", expect="PONG")
+    assert found.facts["Answer"] == "-ERR wrong password ***"
+
+
 @pytest.mark.parametrize(
     ("talk", "options", "fault", "got"),
     [

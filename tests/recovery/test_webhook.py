@@ -10,10 +10,12 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import datetime
+from ipaddress import ip_address
 
 import pytest
 from pydantic import ValidationError
 
+from bridge.checks import guard
 from bridge.pipeline import fence
 from bridge.ports import Refused, Unsure
 from bridge.recovery import http
@@ -130,7 +132,7 @@ def test_a_worker_that_was_paused_past_its_lease_sends_nothing(receiver: OtherSi
 def test_the_metadata_address_is_never_asked(receiver: OtherSide, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValidationError, match="keeps credentials"):
         webhook("http://169.254.169.254/latest")
-    monkeypatch.setattr(http, "_METADATA", frozenset([http.ip_address("127.0.0.1")]))  # a name that leads there
+    monkeypatch.setattr(guard, "METADATA", frozenset([ip_address("127.0.0.1")]))  # a name that leads there
 
     with pytest.raises(Refused, match="where a cloud keeps credentials"):
         webhook(receiver.url.replace("127.0.0.1", "localhost")).act(attempt())
@@ -138,12 +140,21 @@ def test_the_metadata_address_is_never_asked(receiver: OtherSide, monkeypatch: p
 
 
 @pytest.mark.parametrize(
-    "address", ["169.254.169.254", "::ffff:169.254.169.254", "fe80::1%eth0", "fd00:ec2::254", "169.254.170.2"]
+    "address",
+    [
+        *("169.254.169.254", "::ffff:169.254.169.254", "fe80::1%eth0", "fd00:ec2::254", "169.254.170.2"),
+        *("64:ff9b::a9fe:a9fe", "64:ff9b:1::a9fe:a9fe", "2002:a9fe:a9fe::1", "::ffff:a9fe:1", "192.0.0.192"),
+    ],
 )
 def test_what_a_metadata_address_is(address: str) -> None:
     assert http.is_metadata(address)
     assert not http.is_metadata("10.0.0.7")
     assert not http.is_metadata("metadata.example.com")
+
+
+def test_a_name_that_is_none_was_certainly_not_asked() -> None:
+    with pytest.raises(Refused, match="can't be reached"):
+        webhook("http://shop..example.com/").act(attempt())
 
 
 @pytest.mark.parametrize("secret", ["hunter2hunter2", "whsec_", "whsec_AAAA", "whsec_" + "A" * 200, "whsec_ü"])
