@@ -31,7 +31,8 @@ KEPT = 10_000
 """Characters of a body that are kept."""
 LOOKED_AT = 12_000
 """Bytes of it that are scrubbed before it is cut, so that no half of a secret is left at its end."""
-TORN = 48
+TORN = 128
+"""As long as a key may be, and other secrets are: so much goes where a body was cut in the middle of one."""
 REPEATS = 1.0
 """Seconds in which the same ping again, without a body, says nothing new and costs nothing."""
 _METHODS = ("GET", "HEAD", "POST")
@@ -133,8 +134,8 @@ def _meant(verb: str) -> tuple[Kind | None, int | None]:
 
 def _run(query: bytes) -> str | None:
     """Return the run id, which may be empty; None if it is no UUID."""
-    given = parse_qs(query.decode("latin-1"), max_num_fields=100).get("rid", [""])[0]
     try:
+        given = parse_qs(query.decode("latin-1"), max_num_fields=100).get("rid", [""])[0]
         return str(UUID(given)) if given else ""
     except ValueError:
         return None

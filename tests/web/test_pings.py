@@ -57,6 +57,7 @@ NO_WAYS = (
     ("/٣", "GET", 400, _REST),
     ("/start/now", "GET", 400, _REST),
     ("?rid=seven", "GET", 400, "rid has to be a UUID"),
+    ("?" + "&" * 200, "GET", 400, "rid has to be a UUID"),
     ("", "PUT", 405, "a ping is sent with GET, HEAD or POST"),
     ("", "DELETE", 405, "a ping is sent with GET, HEAD or POST"),
 )
@@ -109,6 +110,16 @@ def test_no_half_of_a_secret_is_left_where_a_body_was_cut(pinged: Receiving) -> 
         send(pinged, "/log", "POST", b"password=hunter2 " * 30 + b"." * (before - 510) + token.encode() + b" end")
     for ping in heard(pinged):
         assert "ghp_" not in ping.body
+
+
+def test_no_half_of_a_key_is_left_where_a_body_of_many_byte_letters_was_cut(
+    receive: Callable[..., Receiving],
+) -> None:
+    long = "k3y-" * 32
+    made = receive(ping_keys={long: "heartbeat:backup"})
+    send(made, "/log", "POST", "가".encode() * 3960 + long.encode() + b" end", key=long)
+    (ping,) = heard(made)
+    assert "k3y" not in ping.body
 
 
 def test_a_flood_of_the_same_ping_is_one_write_a_second(pinged: Receiving) -> None:
