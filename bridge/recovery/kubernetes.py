@@ -6,6 +6,7 @@ https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/deploymen
 from __future__ import annotations
 
 import os
+import re
 import ssl
 from collections.abc import Iterable
 from datetime import UTC
@@ -32,6 +33,12 @@ KINDS = ("deployment", "statefulset", "daemonset")
 _Workload = Annotated[Template, Written(PLAIN), AfterValidator(held(DNS_NAME, WORKLOAD))]
 
 
+def _sound_token(token: Secret) -> Secret:
+    if not re.fullmatch(r"[!-~]+", token.get_secret_value()):
+        raise ValueError("is no token: write it in one line, without spaces")
+    return token
+
+
 class KubernetesOptions(Options):
     """What an operator sets for an action of this kind; the cluster is the worker's own unless `api_url` is set."""
 
@@ -45,7 +52,7 @@ class KubernetesOptions(Options):
     """Instead of a deployment."""
     api_url: WebAddress | None = None
     """Of the cluster's API; by default that of the cluster in which the worker runs."""
-    token: Secret | None = None
+    token: Annotated[Secret, AfterValidator(_sound_token)] | None = None
     """Of a service account; with `api_url` only. In a cluster the worker's own is read anew for each call."""
     ca_file: str | None = None
     """Certificates that prove the API; by default the pod's, or with `api_url` the machine's."""

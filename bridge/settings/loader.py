@@ -33,7 +33,7 @@ from bridge.settings.sections import (
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 SECTIONS = ("sources", "destinations", "routes", "recovery", "links", "scrub", "heartbeats", "checks")
-RESERVED = {"checks": "the bridge's own checks", "heartbeats": "heartbeats"}
+RESERVED = {"checks": "the bridge's own checks", "heartbeats": "heartbeats", "alert-bridge": "the bridge's own trouble"}
 """Names that alerts of the bridge's own making have as their source."""
 DEFINED = {"destination": "destinations:", "recovery action": "recovery:"}
 Model = TypeVar("Model", bound=Options)

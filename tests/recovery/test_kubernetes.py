@@ -155,6 +155,7 @@ def test_a_label_that_is_no_workload_is_refused_and_nothing_is_sent(cluster: Oth
         ({"deployment": "a/b"}, "is not a name of a workload"),
         ({"api_url": "https://k8s.example.com"}, "needs a token"),
         ({"token": Secret("x")}, "goes with api_url"),
+        ({"api_url": "https://k8s.example.com", "token": Secret("two\nlines")}, "is no token"),
     ],
 )
 def test_what_can_not_work_is_refused_when_the_config_is_read(options: dict[str, object], said: str) -> None:

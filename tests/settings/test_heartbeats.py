@@ -94,10 +94,11 @@ def test_a_key_in_clear_is_warned_of_and_may_come_from_a_file() -> None:
     assert "can't read the secret" in problem
 
 
-def test_the_name_of_what_speaks_of_heartbeats_is_reserved() -> None:
-    text = with_small("").replace("  sentry:", "  heartbeats:", 1)
+@pytest.mark.parametrize(("name", "what"), [("heartbeats", "heartbeats"), ("alert-bridge", "the bridge's own trouble")])
+def test_the_name_of_what_speaks_of_the_bridges_own_findings_is_reserved(name: str, what: str) -> None:
+    text = with_small("").replace("  sentry:", f"  {name}:", 1)
     (problem,) = problems(text)
-    assert 'sources.heartbeats: "heartbeats" is what speaks of heartbeats: give it another name' in problem
+    assert f'sources.{name}: "{name}" is what speaks of {what}: give it another name' in problem
 
 
 def test_nothing_under_the_section_is_no_heartbeats() -> None:
