@@ -96,6 +96,17 @@ class Watched:
         """The bridge's address of them all; the first Sentinel it names is gone."""
         return f"redis+sentinel://:{PASSWORD}@127.0.0.1:1,127.0.0.1:{self.sentinel}/{SERVICE}"
 
+    def now(self) -> tuple[int, int]:
+        """Return the ports of the primary of this moment and of its replica, which has all of it."""
+        with self.servers.client(self.sentinel, "") as sentinel:
+            primary = sentinel.info("sentinel")["master0"]["address"]
+        port = int(str(primary).rpartition(":")[2])
+        other = self.primary if port == self.replica else self.replica
+        with self.servers.client(port) as client, self.servers.client(other) as follower:
+            until(lambda: follower.info("replication").get("master_port") == port, "the other one follows it")
+            until(lambda: client.wait(1, 1000) == 1, "the replica has all of it")
+        return port, other
+
 
 def watched(made: Servers) -> Watched:
     """Start a primary, a replica that has all of it, and a Sentinel that knows of both."""
