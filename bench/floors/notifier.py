@@ -16,7 +16,7 @@ HEADERS = {"authorization": "Bearer xoxb-sandbox", "content-type": "application/
 
 def main() -> None:
     """Run until killed; the argument is Slack's port."""
-    client: Any = redis.Redis.from_url(os.environ["REDIS_URL"])  # its answers have no types
+    client: Any = redis.Redis.from_url(os.environ["REDIS_URL"], socket_timeout=None)  # its answers have no types
     client.xgroup_create(STREAM, GROUP, "0", mkstream=True)
     slack = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]))
     print("waiting", flush=True)

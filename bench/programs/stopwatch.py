@@ -12,13 +12,16 @@ from pathlib import Path
 
 import msgspec
 import uvicorn
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from bench.programs.load import length
 from bridge.sandbox.app import Sandbox
 
 PAUSE = 0.02
 """Seconds between two alerts: idle means that the last one is settled."""
-POST = "/slack/api/chat.postMessage"
+CALLS = ("/slack/api/chat.postMessage", "/hook")
+"""Of the Web API, which the sandbox answers, and of an incoming webhook, which says ok to everything."""
 
 
 class Arrivals:
@@ -30,9 +33,10 @@ class Arrivals:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Note the time of a message and let the sandbox answer."""
-        if scope["type"] == "http" and scope["path"] == POST and self.next and not self.next.done():
+        if scope["type"] == "http" and scope["path"] in CALLS and self.next and not self.next.done():
             self.next.set_result(time.perf_counter())
-        await self._app(scope, receive, send)
+        app = PlainTextResponse("ok") if scope.get("path") == "/hook" else self._app
+        await app(scope, receive, send)
 
 
 async def run(port: int, vendors_port: int, requests: list[bytes]) -> list[float]:
@@ -56,7 +60,7 @@ async def _one(arrivals: Arrivals, reader: asyncio.StreamReader, writer: asyncio
     writer.write(request)
     arrived = await asyncio.wait_for(arrivals.next, 10)
     head = await reader.readuntil(b"\r\n\r\n")
-    await reader.readexactly(int(head.lower().partition(b"content-length: ")[2].split(b"\r")[0]))
+    await reader.readexactly(length(head))
     await asyncio.sleep(PAUSE)
     return (arrived - began) * 1000
 
