@@ -8,7 +8,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import cache
 
+import httpx
 import pytest
 import redis
 from hypothesis import settings
@@ -22,6 +24,14 @@ sys.dont_write_bytecode = False
 # How long an example takes says more of the machine than of the bridge; what has to be quick is measured by its test.
 settings.register_profile("busy", deadline=None)
 settings.load_profile("busy")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def authorities() -> Iterator[None]:
+    """Has httpx read its list of authorities once, not for every client: that takes 30 ms."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("httpx._transports.default.create_ssl_context", cache(httpx.create_ssl_context))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from bridge.ports import Sample
 from bridge.store.inbox import Inbox
 from bridge.web import pings
 from bridge.web.life import Life
+from tests.e2e.bridge_processes import until
 from tests.web.conftest import Receiving
 
 KEY = "canary-key-of-a-backup"
@@ -153,10 +154,13 @@ def test_while_the_store_is_away_the_journal_keeps_pings_with_their_time(pinged:
         assert send(pinged, "/start").status_code == 200
     finally:
         client.config_set("maxmemory", "0")
-    for _ in range(200):
-        if found := heard(pinged):
-            break
-        httpx.get(f"{pinged.url}/healthz", trust_env=False)
+    found: list[Ping] = []
+
+    def replayed() -> bool:
+        found.extend(heard(pinged))
+        return bool(found)
+
+    until(replayed, "it is replayed")
     assert [ping.kind for ping in found] == [Kind.START]
 
 
