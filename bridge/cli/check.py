@@ -20,13 +20,14 @@ def command() -> None:
     for warning in settings.warnings:
         say(f"warning: {warning}")
     counted = [
-        f"{_number(settings.sources, 'source')} ({', '.join(settings.sources)})",
+        *([f"{_number(settings.sources, 'source')} ({', '.join(settings.sources)})"] if settings.sources else []),
         f"{_number(settings.destinations, 'destination')} ({', '.join(settings.destinations)})",
         _number(settings.routes, "route"),
         _number(settings.links, "link"),
         *([_number(settings.heartbeats, "heartbeat")] if settings.heartbeats else []),
         *([_recovery(settings)] if settings.recovery else []),
         *([_number(settings.checks, "check")] if settings.checks else []),
+        *([f"a canary ({', '.join(canary.to)})"] if (canary := settings.general.canary) else []),
     ]
     click.echo(f"The config is right: {', '.join(counted)}.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
@@ -18,6 +19,11 @@ def duration(span: timedelta) -> str:
         if len(words) == 2 or (words and not amount):
             break
     return " ".join(words[:2]) or "0 s"
+
+
+def mentions(text: str, name: str) -> bool:
+    """Return whether a name stands in the text as a word of its own, whatever its case: "api" not in "checkout-api"."""
+    return re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text, re.IGNORECASE) is not None
 
 
 def clip(text: str, limit: int) -> str:

@@ -154,4 +154,5 @@ def _facts(record: Record, seen: Observation) -> dict[str, str]:
 
 
 def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    """Return the text with a capital, unless it begins with a host's name, which is not to be changed."""
+    return text if "." in text.partition(" ")[0] else text[:1].upper() + text[1:]

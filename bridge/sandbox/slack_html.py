@@ -12,7 +12,7 @@ Json = Mapping[str, Any]
 
 _TOKEN = re.compile(
     r"```(?P<pre>.*?)```|`(?P<code>[^`\n]+)`|<(?P<url>https?://[^|>]+)(?:\|(?P<label>[^>]*))?>"
-    r"|<(?P<special>[!@#][^>]*)>|(?<!\w)\*(?P<bold>[^*\n]+)\*(?!\w)|(?<!\w)_(?P<italic>[^_\n]+)_(?!\w)|(?P<newline>\n)",
+    r"|<(?P<special>[!@#][^>]*)>|(?<!\w)\*(?=\S)(?P<bold>[^*\n]+)(?<=\S)\*(?!\w)|(?<!\w)_(?P<italic>[^_\n]+)_(?!\w)|(?P<newline>\n)",
     re.DOTALL,
 )
 _EMOJI = {

@@ -10,7 +10,7 @@ from bridge.settings.options import is_loopback
 from bridge.settings.sections import General
 
 NO_SOURCES = (
-    "there are no sources, so nothing can come in: add one, as in"
+    "there are no sources (and no checks or heartbeats), so nothing can come in: add one, as in"
     ' sources: {sentry: {kind: sentry, client_secret: "${SENTRY_CLIENT_SECRET}"}}'
 )
 NO_DESTINATIONS = (

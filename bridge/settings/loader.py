@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
@@ -15,6 +14,7 @@ from bridge.settings.complaints import complain
 from bridge.settings.document import Document, Path
 from bridge.settings.fields import keys
 from bridge.settings.heartbeats import HeartbeatOptions, LivenessOptions, check
+from bridge.settings.names import complaint
 from bridge.settings.options import Options, Secret
 from bridge.settings.problems import Problem, did_you_mean, listed
 from bridge.settings.recovery import GuardOptions, Recovery
@@ -31,7 +31,6 @@ from bridge.settings.sections import (
     data_path,
 )
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 SECTIONS = ("sources", "destinations", "routes", "recovery", "links", "scrub", "heartbeats", "checks")
 RESERVED = {"checks": "the bridge's own checks", "heartbeats": "heartbeats", "alert-bridge": "the bridge's own trouble"}
 """Names that alerts of the bridge's own making have as their source."""
@@ -58,7 +57,7 @@ class Loader:
             self._found.fail((), "the config has no sources and destinations: begin with a copy of config/bridge.yaml")
             return None
         self._check_top(top)
-        given = self._map(top, "sources", advice.NO_SOURCES)
+        given = self._map(top, "sources", advice.NO_SOURCES, needed=not (top.get("checks") or top.get("heartbeats")))
         sources = self._sources(given)
         destinations = self._destinations(self._map(top, "destinations", advice.NO_DESTINATIONS))
         heartbeats = self._heartbeats(top, list(given))
@@ -95,23 +94,23 @@ class Loader:
                 hint = did_you_mean(key, known) or f" Remove it, or write one of: {listed(known)}"
                 self._found.fail((key,), f'there is no section "{key}".{hint}', key=True)
 
-    def _map(self, top: Data, section: str, empty: str) -> Data:
-        """Return a section of named entries, of which there has to be at least one."""
+    def _map(self, top: Data, section: str, empty: str, *, needed: bool = True) -> Data:
+        """Return a section of named entries, of which there has to be at least one if it is needed."""
         entries = top.get(section)
         if isinstance(entries, dict) and entries:
             return {name: entry for name, entry in entries.items() if self._named(section, name)}
         if entries in (None, {}):
-            self._found.fail((section,), empty)
+            if needed:
+                self._found.fail((section,), empty)
         elif (section,) not in self._found.broken:
             self._found.fail((section,), f"has to be a map of names: {empty}")
         return {}
 
     def _named(self, section: str, name: str) -> bool:
-        if NAME.fullmatch(name):
-            return True
-        what = "a name has letters, digits, - and _ only, and 64 at the most: rename it"
-        self._found.fail((section, name), what, key=True)
-        return False
+        what = complaint(section, name)
+        if what:
+            self._found.fail((section, name), what, key=True)
+        return not what
 
     def _section(self, top: Data, section: str) -> Data:
         """Return an optional section's entries; an empty one has none."""

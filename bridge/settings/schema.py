@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from bridge.settings.checks import DEFAULT_KIND, PlanOptions
 from bridge.settings.fields import FILE, Model, described, fields, nested, secrets
 from bridge.settings.heartbeats import HeartbeatOptions, LivenessOptions
+from bridge.settings.names import NAME, WORD
 from bridge.settings.options import format_duration
 from bridge.settings.recovery import GuardOptions
 from bridge.settings.sections import General, Kinds, RouteOptions, ThresholdOptions
@@ -30,21 +31,22 @@ def schema(kinds: Kinds) -> Json:
     top = _object(General, definitions)
     top["properties"] = {key: _or_empty(option) for key, option in top["properties"].items()}
     top["properties"] |= {
-        "sources": _named(_entry("source", kinds.sources, definitions, LivenessOptions)),
+        "sources": _or_nothing(_named(_entry("source", kinds.sources, definitions, LivenessOptions))),
         "destinations": _named(_entry("destination", kinds.destinations, definitions, ThresholdOptions)),
         "routes": {"type": ["array", "null"], "items": _object(RouteOptions, definitions)},
         "links": {"type": ["array", "null"], "items": _entry("link", kinds.links, definitions)},
-        "heartbeats": _or_nothing(_named(_object(HeartbeatOptions, definitions))),
+        "heartbeats": _or_nothing(_named(_object(HeartbeatOptions, definitions), WORD)),
         "recovery": _or_nothing(_named(_entry("recovery", kinds.recovery, definitions, GuardOptions))),
         "scrub": {**_object(kinds.scrub, definitions), "type": ["object", "null"]},
-        "checks": _or_nothing(_named(_entry("check", kinds.checks, definitions, PlanOptions, DEFAULT_KIND))),
+        "checks": _or_nothing(_named(_entry("check", kinds.checks, definitions, PlanOptions, DEFAULT_KIND), WORD)),
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **top,
         "title": TITLE,
         "patternProperties": {"^x-": {}},
-        "required": ["sources", "destinations"],
+        "required": ["destinations"],
+        "anyOf": [{"required": [section]} for section in ("sources", "checks", "heartbeats")],
         "$defs": dict(sorted(definitions.items())),
     }
 
@@ -55,8 +57,8 @@ def _or_empty(option: Json) -> Json:
     return option | ({"anyOf": [reference, {"type": "null"}]} if reference else {})
 
 
-def _named(entry: Json) -> Json:
-    names = {"pattern": "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"}
+def _named(entry: Json, name: str = NAME) -> Json:
+    names = {"pattern": name}
     return {"type": "object", "minProperties": 1, "propertyNames": names, "additionalProperties": entry}
 
 

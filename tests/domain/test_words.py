@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.domain.words import clip, duration
+from bridge.domain.words import clip, duration, mentions
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,18 @@ def test_clipped_text_fits_and_says_that_it_was_cut(text: str, limit: int) -> No
 
     assert len(cut) <= limit
     assert cut == text if len(text) <= limit else cut.endswith("…")
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "found"),
+    [
+        ("checkout-api is down", "checkout-api", True),
+        ("Heartbeat Nightly is down", "nightly", True),
+        ("결제: 응답 없음", "결제", True),
+        ("checkout-api is down", "api", False),
+        ("checkout-api-5xx", "checkout-api", False),
+        ("c++ fails", "c++", True),
+    ],
+)
+def test_a_name_is_mentioned_as_a_word_of_its_own(text: str, name: str, found: bool) -> None:
+    assert mentions(text, name) is found

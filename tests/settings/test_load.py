@@ -129,7 +129,26 @@ def test_an_empty_config_says_where_to_begin(text: str, said: str) -> None:
 def test_without_sources_or_destinations_it_says_what_to_add() -> None:
     found = problems("sources:\nlog: {}\n")
     assert found[0].startswith("1:1  destinations: there are no destinations, so nobody would be told: add one, as in")
-    assert found[1].startswith("1:9  sources: there are no sources, so nothing can come in: add one, as in")
+    assert found[1].startswith(
+        "1:9  sources: there are no sources (and no checks or heartbeats), so nothing can come in: add"
+    )
+
+
+@pytest.mark.parametrize("sources", ["", "sources:", "sources: {}"])
+def test_who_only_watches_needs_no_source(sources: str) -> None:
+    found = settings(
+        f"destinations: {{oncall: {{kind: slack, token: '${{TOKEN}}', channel: C0ONCALL}}}}\n{sources}\n"
+        "checks: {shop: {url: 'https://shop.example.com'}}\n"
+    )
+    assert (found.sources, list(found.checks)) == ({}, ["shop"])
+
+
+def test_what_people_read_may_be_called_in_their_language_and_what_is_an_address_not() -> None:
+    heartbeats = "heartbeats: {야간_백업: {key: 0123456789abcdef, period: 1h}}\n"
+    found = settings(with_small("checks: {결제-API: {url: 'https://a.example.com'}}\n" + heartbeats))
+    assert (list(found.checks), list(found.heartbeats)) == (["결제-API"], ["야간_백업"])
+    bad = problems(with_small("checks: {결제 API: {url: 'https://a.example.com'}}\n"))
+    assert bad == ["5:10  checks.결제 API: a name has letters, digits, - and _ only, and 64 at the most: rename it"]
 
 
 @pytest.mark.parametrize(
@@ -196,7 +215,9 @@ def test_what_is_wrong_with_a_source_is_said(entry: str, said: str) -> None:
 
 def test_a_name_has_to_fit_into_an_address() -> None:
     found = problems(with_small("").replace("sentry:", "sentry/web:", 1))
-    assert found == ["2:3  sources.sentry/web: a name has letters, digits, - and _ only, and 64 at the most: rename it"]
+    assert found == [
+        "2:3  sources.sentry/web: a name has letters (A to Z), digits, - and _ only, and 64 at the most: rename it"
+    ]
 
 
 def test_a_mistake_in_one_destination_is_not_told_of_the_routes_to_it_too() -> None:

@@ -70,7 +70,7 @@ def test_without_the_section_there_is_nothing_to_try() -> None:
         (("deployment: api", "deployment: api, after: 5"), "recovery.restart.after"),
         (("deployment: api", "deployment: api, per_hour: 0"), "recovery.restart.per_hour"),
         (("deployment: api", "deployment: API"), "is not a name of a workload"),
-        (("  restart: {kind", "  re start: {kind"), "a name has letters, digits"),
+        (("  restart: {kind", "  re start: {kind"), "a name has letters (A to Z), digits"),
     ],
 )
 def test_a_mistake_is_named_with_its_place(change: tuple[str, str], said: str) -> None:

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from bridge.domain.alert import Link
 from bridge.domain.incident import Change, Entry, Incident
-from bridge.domain.words import clip
+from bridge.domain.words import clip, mentions
 from bridge.ports import Delivery, House
 from bridge.sinks.address import web_link
 
@@ -58,10 +58,10 @@ def escape(text: str) -> str:
 
 
 def summary(incident: Incident) -> str:
-    """Return `[service] title`, one line of at most 254 units; the title alone where it begins with the service."""
+    """Return `[service] title`, one line of at most 254 units; the title alone where it names the service."""
     title = plain(incident.title) or "Alert without a title"
     service = clip(plain(incident.service), 80)
-    named = not service or title.startswith(f"{service}: ")
+    named = not service or mentions(title, service)
     return _cut(title if named else f"[{service}] {title}", SUMMARY_LIMIT)
 
 

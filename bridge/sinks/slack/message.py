@@ -11,7 +11,7 @@ from datetime import datetime, tzinfo
 
 from bridge.domain.alert import Link, Severity
 from bridge.domain.incident import Change, Entry, Incident
-from bridge.domain.words import duration
+from bridge.domain.words import duration, mentions
 from bridge.ports import House
 from bridge.sinks.slack.blocks import Block, addresses, mrkdwn, section, size
 from bridge.sinks.slack.text import clean, code, escape, fit, link, one_line, web_address
@@ -80,9 +80,9 @@ def headline(incident: Incident) -> str:
 
 
 def _where(incident: Incident) -> str:
-    """Return the service, unless the title begins with it: many rules are named "<service> p95 latency"."""
-    service, title = one_line(incident.service).strip(), _title(incident).lower()
-    known = not service or title == service.lower() or title.startswith((f"{service.lower()} ", f"{service.lower()}:"))
+    """Return the service, unless the title names it: many rules are called "<service> p95 latency"."""
+    service = one_line(incident.service).strip()
+    known = not service or mentions(_title(incident), service)
     return "" if known else f"{fit(service, 100)}: "
 
 
