@@ -42,7 +42,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         embedded.server_argv(embedded.find_server(), data), stdout=subprocess.DEVNULL, start_new_session=True
     )
     try:
-        assert embedded.ping(embedded.url(data), timedelta(seconds=10)), "the store did not start"
+        assert embedded.ping(embedded.url(data), timedelta(seconds=60)), "the store did not start"
         yield embedded.url(data)
     finally:
         server.terminate()

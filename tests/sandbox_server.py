@@ -79,7 +79,7 @@ class _Prompt(uvicorn.Server):
 
 
 def _wait_until_started(server: uvicorn.Server, thread: threading.Thread) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not server.started:
         assert thread.is_alive(), "the server ended before it started"
         assert time.monotonic() < deadline, "the server did not start"

@@ -190,11 +190,12 @@ def test_a_signal_ends_every_process_and_its_children(apart: Callable[..., Apart
 
 def test_what_others_need_ends_after_them() -> None:
     out = io.StringIO()
-    ends = "trap 'echo ends; exit' TERM; while true; do sleep 0.02; done"
+    ends = "trap 'echo ends; exit' TERM; echo listens; while true; do sleep 0.02; done"
     children = [Child(name, ("sh", "-c", ends), after=after) for name, after in (("store", ()), ("web", ("store",)))]
     all_ready = threading.Event()
     with running(Supervisor(children, out, on_ready=all_ready.set)):
         assert all_ready.wait(20)
+        until(lambda: out.getvalue().count("| listens") == 2)
 
     assert re.findall(r"(\S+) +\| ends", out.getvalue()) == ["web", "store"]
 

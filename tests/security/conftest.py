@@ -21,9 +21,9 @@ from bridge.web.protocol import Punctual
 from tests.sandbox_server import running
 from tests.security.corpus import config
 from tests.sources.sns_world import World
-from tests.web.conftest import receive, receiver, sns, sns_server
+from tests.web.conftest import receive, receiver, sns, sns_server, unhurried
 
-__all__ = ["receive", "receiver", "sns", "sns_server"]
+__all__ = ["receive", "receiver", "sns", "sns_server", "unhurried"]
 TOKEN = "0123456789abcdef0123456789abcdef"
 
 
@@ -43,7 +43,9 @@ OpenFront = Callable[..., Front]
 
 
 @pytest.fixture
-def open_front(tmp_path: Path, store: str, redis_client: redis.Redis, sns: World) -> Iterator[OpenFront]:
+def open_front(
+    tmp_path: Path, store: str, redis_client: redis.Redis, sns: World, unhurried: None
+) -> Iterator[OpenFront]:
     """Starts a receiver with an empty store; sources given by name are added."""
     file = tmp_path / "bridge.yaml"
     file.write_text(config(sns.host).replace("max_body: 256KiB", f"max_body: 1MiB, api_token: {TOKEN}"))

@@ -87,7 +87,15 @@ def sns(sns_server: World) -> World:
 
 
 @pytest.fixture
-def receive(tmp_path: Path, store: str, redis_client: redis.Redis, sns: World) -> Iterator[Callable[..., Receiving]]:
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gives a busy machine time to answer; that answers come in time is tested where the store is in trouble."""
+    monkeypatch.setattr("bridge.web.writer.ANSWER_WITHIN", 10)
+
+
+@pytest.fixture
+def receive(
+    tmp_path: Path, store: str, redis_client: redis.Redis, sns: World, unhurried: None
+) -> Iterator[Callable[..., Receiving]]:
     """Starts a receiver with an empty inbox; keywords replace what it is made of."""
     config = tmp_path / "bridge.yaml"
     config.write_text(CONFIG.format(topic=TOPIC, host=sns.host))

@@ -10,8 +10,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from functools import partial
+from http.client import HTTPConnection
 from pathlib import Path
 
 import httpx
@@ -21,7 +22,7 @@ import redis
 from bridge.store import embedded
 from tests.conftest import free_port
 from tests.e2e.bridge_processes import Processes, until
-from tests.web.pressure_world import CONFIG, PROOF, Pressed, new_client
+from tests.web.pressure_world import CONFIG, PROOF, Pressed
 
 Start = Callable[..., Pressed]
 
@@ -338,15 +339,18 @@ def test_a_request_under_way_at_the_end_is_finished(start: Start) -> None:
     world = start()
     receiver = world.bridge.running["receiver"]
 
-    def slowly() -> Iterator[bytes]:
-        yield b'{"version": "4", "status": "firing", "receiver": "bridge", "alerts": ['
+    body = b'{"version": "4", "status": "firing", "receiver": "bridge", "alerts": ['
+    body += b'{"status": "firing", "labels": {"alertname": "Slow"}, "startsAt": "2026-01-01T00:00:00Z"}]}'
+    with closing(HTTPConnection("127.0.0.1", world.bridge.port, timeout=10)) as sender:
+        sender.putrequest("POST", "/hooks/alertmanager")
+        for name, value in {**PROOF, "content-length": str(len(body)), "expect": "100-continue"}.items():
+            sender.putheader(name, value)
+        sender.endheaders(body[:20])
+        assert sender.sock.recv(100).startswith(b"HTTP/1.1 100 "), "it is being read"
         receiver.send_signal(signal.SIGTERM)
         until(lambda: not answers(world), "new connections are refused")
-        yield b'{"status": "firing", "labels": {"alertname": "Slow"}, "startsAt": "2026-01-01T00:00:00Z"}]}'
-
-    with new_client() as sender:
-        answer = sender.post(f"{world.bridge.url}/hooks/alertmanager", content=slowly(), headers=PROOF)
-    assert answer.status_code == 202
+        sender.send(body[20:])
+        assert sender.getresponse().status == 202
     ended(world)
     assert set(world.stored()) == {"Slow"}
 
