@@ -14,6 +14,9 @@ from bridge.domain.words import clip
 LINE = 200
 """Longest text from outside that is shown."""
 
+LINES = 100
+"""Lines in which one with anything in it is looked for: a body of empty ones must not keep other looks waiting."""
+
 ORDER = ("Status", "First byte", "Total", "Body", "Answer", "Records", "Redirected to", "Address", "Certificate")
 
 
@@ -46,8 +49,8 @@ class Notes:
         return plain(text, limit)
 
     def first_line(self, text: str) -> str:
-        """Return the first line with anything in it, clipped, without secrets."""
-        return next((shown for one in text.splitlines() if (shown := self.line(one))), "")
+        """Return the first line with anything in it, clipped, without secrets; "" if the first hundred are empty."""
+        return next((shown for one in text.splitlines()[:LINES] if (shown := self.line(one))), "")
 
 
 @dataclass(frozen=True)

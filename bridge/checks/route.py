@@ -17,6 +17,10 @@ def shown(url: httpx.URL) -> str:
     return f"{plain}?…" if url.query else str(plain)
 
 
+COOKIES, COOKIE_LIMIT = 50, 4096
+"""So many of one answer are kept, each up to so many characters, as browsers do: thousands take a second to read."""
+
+
 class Route:
     """What is asked for, hop by hop."""
 
@@ -82,7 +86,9 @@ def _with_cookies(request: httpx.Request, before: httpx.Request, answer: Answer)
     if "set-cookie" not in answer.headers and "cookies" not in before.extensions:
         return request
     cookies = before.extensions.get("cookies") or httpx.Cookies()
-    cookies.extract_cookies(httpx.Response(answer.status, headers=answer.headers, request=before))
+    given = [text for text in answer.headers.get_list("set-cookie") if len(text) <= COOKIE_LIMIT][:COOKIES]
+    headers = [("set-cookie", text) for text in given]
+    cookies.extract_cookies(httpx.Response(answer.status, headers=headers, request=before))
     cookies.set_cookie_header(request)
     request.extensions["cookies"] = cookies
     return request

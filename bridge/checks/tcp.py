@@ -74,9 +74,11 @@ class Tcp:
                 if not some:
                     break
                 came += some
-                notes.facts["Answer"] = notes.first_line(came.decode("utf-8", "replace"))
         except OSError as error:
             raise Wrong(Fault.PROTOCOL, f"the target reset the connection ({type(error).__name__})") from None
+        finally:  # once, however many pieces it came in, and also when the time is over
+            if came:
+                notes.facts["Answer"] = notes.first_line(came.decode("utf-8", "replace"))
         if expected in came:
             return
         if not came:

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from bridge.checks import CHECKS
+from bridge.checks.exchange import BODY_LIMIT
 from bridge.checks.json_path import Json, parse_path, same, value_at
+from bridge.checks.looking import LINES
 from bridge.checks.status import expects, parse_statuses, statuses_in_words
 from bridge.domain.observation import Fault, Observation
 from tests.checks.targets import answer, look, target
@@ -269,3 +271,12 @@ def test_plain_names_need_no_brackets(names: list[str], index: int) -> None:
 def test_whatever_is_written_as_path_is_a_path_or_an_error(text: str) -> None:
     path = or_error(parse_path, text)
     assert text in path if isinstance(path, str) else path or text == "$"
+
+
+@pytest.mark.parametrize(("empty", "shown"), [(LINES - 1, "here"), (BODY_LIMIT - 4, None)])
+def test_the_first_line_is_looked_for_near_the_beginning(empty: int, shown: str | None) -> None:
+    async def run() -> Observation:
+        async with target(answer(b"\n" * empty + b"here")) as one:
+            return await look("http", url=one.url)
+
+    assert asyncio.run(run()).facts.get("Body") == shown

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bridge.checks.route import COOKIE_LIMIT, COOKIES
 from bridge.domain.observation import Fault, Observation
 from tests.checks.targets import Target, answer, look, target
 
@@ -21,6 +22,9 @@ async def by_path(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
     path = head.split(" ")[1]
     if path == "/cookie" and "seen=yes" not in head:
         writer.write(to("/cookie", "302 Found", "Set-Cookie: seen=yes; Path=/"))
+    elif path == "/cookies":
+        long = "long=" + "x" * COOKIE_LIMIT
+        writer.write(to("/0", "302 Found", *(f"Set-Cookie: {one}" for one in (long, *(f"c{n}=y" for n in range(99))))))
     elif path in ("/0", "/cookie"):
         writer.write(answer(head.encode()))
     else:
@@ -61,6 +65,12 @@ def test_without_redirects_a_redirect_is_well() -> None:
     found = seen("1", redirects=0)
     assert found.ok
     assert found.expected == "status 200-399"
+
+
+def test_of_a_flood_of_cookies_some_come_back() -> None:
+    assert seen("cookies", contains=f"c{COOKIES - 1}=y").ok
+    assert seen("cookies", not_contains=f"c{COOKIES}=y").ok
+    assert seen("cookies", not_contains="long").ok
 
 
 def test_a_cookie_on_the_way_comes_back() -> None:

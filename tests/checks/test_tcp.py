@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from time import thread_time
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from bridge.checks import CHECKS
+from bridge.checks.tcp import READ_LIMIT
 from bridge.domain.observation import Fault, Observation
 from tests.checks.targets import Talk, look, sockets, target
 from tests.conftest import free_port
@@ -63,6 +65,21 @@ def test_what_is_sent_is_not_shown() -> None:
     found = seen(echo, send="AUTH hunter2\r\n", expect="hunter")
     assert found.ok
     assert found.facts["Answer"] == "you said ***"
+
+
+def test_an_answer_in_many_pieces_costs_no_more_than_one_in_one() -> None:
+    async def drips(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(READ_LIMIT):
+            writer.write(b"\n")
+            await writer.drain()
+            await asyncio.sleep(0)
+
+    def cost() -> float:
+        began = thread_time()
+        assert not seen(drips, timeout=20, expect="never").ok
+        return thread_time() - began
+
+    assert min(cost() for _ in range(2)) < 1
 
 
 def test_a_word_of_what_is_sent_is_not_shown_either() -> None:
