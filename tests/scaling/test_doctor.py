@@ -11,7 +11,6 @@ from bridge.bell import examine as examine_broker
 from bridge.store import embedded
 from bridge.store.examine import examine
 from bridge.store.keyspace import Keyspace, connect
-from tests.conftest import free_port
 from tests.scaling.servers import PASSWORD, servers, watched
 
 
@@ -36,8 +35,8 @@ def test_what_a_failover_can_cost_is_said_with_the_setting_that_helps(tmp_path: 
 @pytest.mark.parametrize(
     ("broker", "what"),
     [
-        (f"amqp://127.0.0.1:{free_port()}//", "the broker does not answer: [Errno 111]"),
-        (f"redis+sentinel://127.0.0.1:{free_port()}/mymaster", "the broker does not answer: no sentinel knows"),
+        ("amqp://127.0.0.1:1//", "the broker does not answer: [Errno 111]"),
+        ("redis+sentinel://127.0.0.1:1/mymaster", "the broker does not answer: no sentinel knows"),
         ("foo://host", "no such broker: No such transport: foo"),
         ("sqs://", "the broker's library is missing: boto3 is not installed"),
     ],
