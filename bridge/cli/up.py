@@ -114,9 +114,11 @@ def _demo_environment(bridge: str, sandbox_port: int) -> dict[str, str]:
 
 def _greet(settings: Settings, host: str, port: int, then: Callable[[], None]) -> None:
     base = settings.public_url or address(host, port)
-    say("\nThe bridge is up (Ctrl-C ends it). Webhooks go to:\n")
+    say(f"\nThe bridge is up (Ctrl-C ends it).{' Webhooks go to:' if settings.sources else ''}\n")
     for name in settings.sources:
         say(f"  {name:<12} {base}/hooks/{name}")
+    if any(one.key for one in settings.heartbeats.values()):
+        say(f"  heartbeats   {base}/ping/<key>: `alert-bridge heartbeats --show-keys`")
     then()
 
 

@@ -54,7 +54,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 
     def settled(self, resumed: datetime) -> datetime:
         """Return until when nothing is called missing after the bridge was away: a lost ping's successor may come."""
-        return resumed + min(self.every or LONGEST_SETTLING, LONGEST_SETTLING) + SETTLING
+        again = self.next_after(resumed) + (self.grace if self.cron else timedelta())
+        return min(again, resumed + LONGEST_SETTLING) + SETTLING
 
 
 @lru_cache(1000)

@@ -139,7 +139,7 @@ def _rose(plan: Plan, trouble: Trouble, came: datetime) -> str:
     if plan.name.startswith(f"{QUIET}:"):
         return f"it speaks again; a request had been missing for {span}"
     if trouble.why is Why.FAILED:
-        return f"it succeeded, {duration(came - trouble.since)} after it had failed"
+        return "it succeeded"
     if trouble.why is Why.UNFINISHED:
         return f"it succeeded, {span} after its run should have ended"
     return f"it is back; it had been missing for {span}"

@@ -69,4 +69,9 @@ def _parts(secret: str) -> Iterator[str]:
         return
     if address.scheme in ("http", "https"):
         yield secret
-        yield address.path.strip("/")
+        yield from filter(_random, (address.path.strip("/"),))
+
+
+def _random(path: str) -> bool:
+    """Return whether a path looks like a key: "restart" is a word, which stands in other places for what it means."""
+    return len(path) > 20 or any(char.isdigit() for char in path)

@@ -50,6 +50,12 @@ def test_of_an_address_only_what_is_secret_is_masked() -> None:
     assert mask("unix:///data/store.sock, redis://store:6379/0") == "unix:///data/store.sock, redis://store:6379/0"
 
 
+def test_a_word_that_ends_a_secret_address_stays_a_word_elsewhere() -> None:
+    mask = Mask(["https://ops.example.com/restart"])
+
+    assert mask("restart-checkout: POST https://ops.example.com/restart") == f"restart-checkout: POST {SHOWN}"
+
+
 def test_secrets_are_found_at_any_depth() -> None:
     given = {"a": [{"b": ("x", f"y {SECRET}")}], "n": 1}
 
