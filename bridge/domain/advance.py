@@ -194,7 +194,7 @@ def _counted(incident: Incident, alert: Alert) -> Incident:
         first_seen=min(incident.first_seen, alert.at) if incident.count else alert.at,
         last_seen=max(incident.last_seen, alert.at) if incident.count else alert.at,
         count=incident.count + 1,
-        redactions=incident.redactions + alert.redactions,
+        redactions=max(incident.redactions, alert.redactions),
     )
 
 

@@ -101,6 +101,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     reopened: int
     timeline: tuple[Entry, ...]
     redactions: int
+    """Secrets and personal data taken out of the statement that had most of them."""
 
     @property
     def resolved_at(self) -> datetime | None:

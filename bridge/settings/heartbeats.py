@@ -152,5 +152,6 @@ def check(found: Document, heartbeats: Mapping[str, HeartbeatOptions], sources: 
                 found.fail(("heartbeats", name, "key"), f"is that of heartbeats.{first} too: each needs its own")
         if options.alert is not None and options.alert.source not in sources:
             source = options.alert.source
-            hint = did_you_mean(source, sources) or f" There are: {listed(sources)}"
+            known = f" There are: {listed(sources)}" if sources else " There are no sources: add it under sources"
+            hint = did_you_mean(source, sources) or known
             found.fail(("heartbeats", name, "alert", "source"), f'there is no source "{source}".{hint}')

@@ -47,6 +47,12 @@ def test_a_repeat_counts_and_tells_nothing() -> None:
     assert incident.last_seen == START + timedelta(minutes=2)
 
 
+def test_what_is_scrubbed_anew_from_each_repeat_is_not_counted_anew() -> None:
+    statements = [msgspec.structs.replace(alert(minute), redactions=found) for minute, found in enumerate((2, 3, 2))]
+
+    assert final(statements).redactions == 3
+
+
 def test_the_same_statement_again_changes_nothing() -> None:
     once = final([alert(0), alert(1)])
     twice, changes = run([alert(0), alert(1), alert(1), alert(0)])

@@ -67,6 +67,7 @@ def test_a_source_may_have_to_speak_now_and_then() -> None:
         ("{key: '${KEY}', period: 0s}", "has to be greater than or equal to"),
         ("{key: '${KEY}', perod: 1h}", 'there is no option "perod" here. Did you mean "period"?'),
         ("{alert: {source: sentri, match: [a=b]}, period: 1h}", 'there is no source "sentri". Did you mean "sentry"?'),
+        ("{alert: {source: zzz, match: [a=b]}, period: 1h}", 'there is no source "zzz". There are: sentry'),
         ("{alert: {source: sentry, match: []}, period: 1h}", "has too few items"),
         ("{alert: {source: sentry, match: ['a=\"']}, period: 1h}", "expected a second double quote"),
         ("1h", "has to be a map: write key, period and grace"),
