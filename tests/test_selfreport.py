@@ -123,28 +123,30 @@ def test_an_event_that_was_scrubbed_keeps_what_makes_it_useful(sentry: SentrySer
     assert event["platform"] == "python"
 
 
-@pytest.mark.parametrize(
-    "inside",
-    [
-        "    raise RuntimeError('while telling')",
-        "    sentry_sdk.capture_message('while telling')",
-        "    logging.getLogger('library').error('while telling')",
-        "    raise ValueError('outer') from RuntimeError('while telling')",
-    ],
+WRONG = (
+    "    raise RuntimeError('while telling')",
+    "    sentry_sdk.capture_message('while telling')",
+    "    logging.getLogger('library').error('while telling')",
+    "    raise ValueError('outer') from RuntimeError('while telling')",
 )
-def test_what_goes_wrong_over_a_problem_of_the_bridges_own_is_not_reported(sentry: SentryServer, inside: str) -> None:
-    events = reported(
-        sentry,
+
+
+def over_a_problem_of_its_own(number: int) -> list[str]:
+    return [
         "try:",
         "  with working_on({'service': 'checkout'}, {'alert_bridge': 'true'}):",
-        inside,
+        WRONG[number],
         "except Exception as error:",
         "  try: raise KeyError('wrapped') from error",
         "  except KeyError: sentry_sdk.capture_exception()",
-        "sentry_sdk.capture_message('afterwards')",
-    )
+        f"sentry_sdk.capture_message('afterwards {number}')",
+    ]
 
-    assert [event.get("message") for event in events] == ["afterwards"]
+
+def test_what_goes_wrong_over_a_problem_of_the_bridges_own_is_not_reported(sentry: SentryServer) -> None:
+    events = reported(sentry, *(line for number in range(len(WRONG)) for line in over_a_problem_of_its_own(number)))
+
+    assert [event.get("message") for event in events] == [f"afterwards {number}" for number in range(len(WRONG))]
 
 
 @pytest.mark.parametrize(("labels", "count"), [({"alert_bridge": "true"}, 0), ({"team": "shop"}, 1)])
