@@ -27,7 +27,7 @@ STUBBORN = ("sh", "-c", "trap '' TERM; echo deaf; while true; do sleep 0.1; done
 READY = re.compile(r"^(\S+) +\* ready after .* \(pid (\d+)\)$", re.MULTILINE)
 
 
-def until(condition: Callable[[], object], seconds: float = 20) -> None:
+def until(condition: Callable[[], object], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not come to be in time"

@@ -22,8 +22,8 @@ WORKER = [
 ]  # fmt: skip
 
 
-def until(true: Callable[[], bool], what: str, seconds: float = 20) -> None:
-    """Wait until something is so; fails saying what was waited for."""
+def until(true: Callable[[], bool], what: str, seconds: float = 60) -> None:
+    """Wait until something is so; fails saying what was waited for. How long matters only when it never is."""
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
