@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -15,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route as WebRoute
 
+from bridge import dial
 from bridge.dial import call
 from bridge.domain.alert import Severity
 from bridge.pipeline import selfwatch
@@ -167,6 +172,22 @@ def test_a_call_says_why_it_failed_and_follows_no_redirect(path: Path, status: i
     assert path.parts.pulse is not None
     assert path.parts.pulse() == said
     assert len(path.other.heard) == 1
+
+
+def test_an_answer_that_never_ends_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dial, "WHOLE", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=_drips, args=(server,), daemon=True).start()
+        assert call("GET", f"http://127.0.0.1:{server.getsockname()[1]}/") == "no answer within 0.5 s"
+
+
+def _drips(server: socket.socket) -> None:
+    asked, _ = server.accept()
+    with asked, contextlib.suppress(OSError):
+        asked.sendall(b"HTTP/1.1 200 OK\r\n")
+        for _ in range(200):  # ten seconds: nearly for ever
+            time.sleep(0.05)
+            asked.sendall(b"a: b\r\n")
 
 
 def test_a_call_that_fails_does_not_name_the_address() -> None:

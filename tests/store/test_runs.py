@@ -249,7 +249,7 @@ def test_only_the_present_spell_of_firing_is_acted_on(redis_client: redis.Redis)
 def test_what_is_due_but_was_run_is_laid_aside(desk: RunDesk) -> None:
     desk.recover()
     due = desk.keys.key("due:recover:pull")
-    desk.keys.client.zadd(due, {f"{ID}-1:1": 0})
+    desk.keys.client.zadd(due, {f"{ID}-1:1": datetime.now(UTC).timestamp() * 1000 - 1000})
     desk.recover()
 
     assert len(desk.lever.pulled) == 1
