@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection
 from threading import Barrier, Thread
 
 import msgspec
@@ -11,7 +14,9 @@ import pytest
 import redis
 
 from bridge.domain.alert import Severity, Status
+from bridge.domain.canary import NAME, fingerprint_of
 from bridge.domain.recovery import Guard
+from bridge.pipeline import fence
 from bridge.pipeline import recover as recover_
 from bridge.pipeline.audience import SELF
 from bridge.pipeline.recover import recover
@@ -104,6 +109,13 @@ def test_the_bridges_own_trouble_is_no_reason_to_restart_anything(desk: LeverDes
     desk.fire(source=SELF, severity=Severity.CRITICAL)
 
     assert desk.recover() == 0
+
+
+def test_a_canary_is_no_reason_either(desk: LeverDesk) -> None:
+    desk.fire(source=NAME, fingerprint=fingerprint_of("0" * 16), severity=Severity.CRITICAL)
+
+    assert desk.recover() == 0
+    assert not desk.keys.client.exists(desk.keys.key("due:recover:pull"))
 
 
 @pytest.mark.parametrize(
@@ -357,6 +369,22 @@ def test_a_worker_that_comes_back_late_corrects_what_was_said(desk: LeverDesk) -
         "recovery pull: outcome unknown: its worker is gone; not tried again",
         "recovery pull: pulled the lever of checkout",
     ]
+
+
+def test_a_worker_that_was_paused_for_longer_than_its_lease_sends_nothing(desk: LeverDesk) -> None:
+    with pytest.MonkeyPatch.context() as patch, socket.create_server(("127.0.0.1", 0)) as server:
+
+        def wakes_up_late() -> None:
+            late = fence.clock() + 31
+            patch.setattr(fence, "clock", lambda: late)
+            with closing(HTTPConnection(*server.getsockname())) as connection:
+                connection.request("POST", "/restart")
+
+        desk.lever.then = wakes_up_late
+        desk.fire()
+        desk.recover()
+
+    assert desk.said() == ["recovery pull: not done: the lease ended before the call: this worker was paused"]
 
 
 def test_a_run_for_a_new_spell_of_firing_waits_for_the_end_of_the_one_before(redis_client: redis.Redis) -> None:
