@@ -83,7 +83,11 @@ def celery_app(broker_url: str, prefix: str) -> Celery:
 def _find_among(servers: Group, app: Celery, prefix: str) -> None:
     """Let the app's connections find the one of several servers that takes writes."""
     app.conf.broker_transport = "bridge.broker:Transport"
-    app.conf.broker_transport_options["find"] = Finder(servers, prefix, CONNECTED_WITHIN / 2)
+    app.conf.broker_transport_options |= {
+        "find": Finder(servers, prefix, CONNECTED_WITHIN / 2),
+        "socket_timeout": 2,
+        "health_check_interval": 2,  # a primary that only fell silent is left after some 5 s instead of 20
+    }
     if tls(servers):
         given = {key: value for key, value in server_options(servers).items() if key.startswith("ssl_")}
         app.conf.broker_use_ssl = given or {"ssl_cert_reqs": "required"}

@@ -59,18 +59,22 @@ class Finder:
         self._hosts = list(group.hosts)
         self._key = key
         self._within = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
+        self.found: tuple[str, int] | None = None
+        """Who it was when it was last asked: connections to another one are left when they are next taken up."""
 
     def __call__(self) -> tuple[str, int]:
         """Return host and port; raises ConnectionError when nobody knows, after `timeout` for each asked."""
         problems = []
         for host in tuple(self._hosts):
             try:
-                return self._ask(*host)
+                self.found = found = self._ask(*host)
             except (RedisError, OSError) as error:
                 problems.append(f"{host[0]}:{host[1]}: {error}")
                 with suppress(ValueError):  # another thread is just doing the same
                     self._hosts.remove(host)
                     self._hosts.append(host)
+            else:
+                return found
         raise NoConnection(f"no {self._group.kind} knows who takes writes ({'; '.join(problems)})")
 
     def _ask(self, host: str, port: int) -> tuple[str, int]:
@@ -122,6 +126,12 @@ class Moving(Connection):
         self._find = find
         super().__init__(**options)  # type: ignore[no-untyped-call]  # as redis-py has it
 
+    def connect(self) -> None:
+        """Connect, if that is not done; the pool says so to each connection that it lends."""
+        if (self.host, self.port) != self._find.found:
+            self.disconnect()  # type: ignore[no-untyped-call]  # as redis-py has it
+        super().connect()  # type: ignore[no-untyped-call]  # as redis-py has it
+
     def _connect(self) -> Any:
         self.host, self.port = self._find()
         return super()._connect()  # type: ignore[no-untyped-call]  # as redis-py has it
@@ -147,6 +157,12 @@ class AsyncMoving(AsyncConnection):
     def __init__(self, *, find: Finder, **options: Any) -> None:
         self._find = find
         super().__init__(**options)
+
+    async def connect(self) -> None:
+        """Connect, if that is not done; the pool says so to each connection that it lends."""
+        if self.is_connected and (self.host, self.port) != self._find.found:
+            await self.disconnect(nowait=True)
+        await super().connect()  # type: ignore[no-untyped-call]  # as redis-py has it
 
     async def _connect(self) -> None:
         self.host, self.port = await asyncio.to_thread(self._find)

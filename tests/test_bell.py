@@ -93,8 +93,8 @@ def test_only_json_without_results_and_late_acknowledgement() -> None:
         ("amqps://bridge@rabbit.example.com/bridge", {"write_timeout": 5}),
         ("sqs://", {"queue_name_prefix": "bell-", "visibility_timeout": 60, "wait_time_seconds": 10}),
         ("rediss://127.0.0.1/0", {"global_keyprefix": f"{PREFIX}celery:", "visibility_timeout": 60}),
-        ("redis+sentinel://127.0.0.1:1/mymaster", {"global_keyprefix": f"{PREFIX}celery:", "socket_timeout": 5}),
-        ("redis+cluster://127.0.0.1:1", {"global_keyprefix": f"{PREFIX}celery:", "socket_timeout": 5}),
+        ("redis+sentinel://127.0.0.1:1/mymaster", {"global_keyprefix": f"{PREFIX}celery:", "socket_timeout": 2}),
+        ("redis+cluster://127.0.0.1:1", {"global_keyprefix": f"{PREFIX}celery:", "socket_timeout": 2}),
         ("filesystem://", {}),
     ],
 )

@@ -56,6 +56,10 @@ class Servers:
         """Return a client of one server."""
         return redis.Redis(port=port, password=password or None, socket_timeout=2, retry=None)
 
+    def signal(self, port: int, number: int) -> None:
+        """Send a server a signal: SIGSTOP, and it is there but silent."""
+        self.running[port].send_signal(number)
+
     def kill(self, port: int) -> None:
         """End a server as a power loss would."""
         process = self.running.pop(port)

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+from redis.exceptions import RedisError
 
 from bridge import wiring
-from bridge.domain.alert import Status
 from bridge.sandbox.app import Sandbox
 from bridge.sandbox.slack import TOKEN
+from bridge.store.keyspace import Keyspace, connect
 from tests.e2e.bridge_processes import Processes
 from tests.e2e.conftest import World
 from tests.e2e.test_one_problem import other, post, shown
 from tests.sandbox_server import running
 
 CONFIG = """
+timing: {{lease: 3s, abandoned: 3s}}
 sources:
   alertmanager: {{kind: alertmanager, bearer_token: alertmanager-token}}
 destinations:
@@ -37,24 +39,32 @@ class Elsewhere(Processes):
         """Address of the store."""
         return self.store
 
+    def keyspace(self) -> Keyspace:
+        """Return the bridge's keys, seen with a client of one's own."""
+        return Keyspace(connect(self.store))
+
 
 @dataclass
 class Stand:
     """A bridge, and what it told."""
 
+    bridge: Elsewhere
     world: World
 
     def fire(self, name: str) -> httpx.Response:
         """Send an alert about a problem of that name."""
         return post(self.world, "alertmanager", other(self.world, name))
 
-    def resolve(self, name: str) -> httpx.Response:
-        """Send that it is over."""
-        return post(self.world, "alertmanager", other(self.world, name, Status.RESOLVED))
+    def settled(self, *names: str) -> bool:
+        """Return whether each of these was told, and nothing of the bridge is under way or waits any more."""
+        return all(self.told(name) for name in names) and self.idle()
 
-    def settled(self) -> int:
-        """Return how many deliveries are done, and stored as done."""
-        return self.world.bridge.log("worker").count('"event":"delivered"')
+    def idle(self) -> bool:
+        """Return whether the bridge is done with all that it accepted."""
+        keys = self.bridge.keyspace()
+        with keys.client as client, suppress(RedisError):
+            return not client.xlen(keys.key("inbox")) and not client.zcard(keys.key("due:oncall"))
+        return False
 
     def told(self, name: str) -> list[str]:
         """Return all messages about a problem, as they are now."""
@@ -72,6 +82,6 @@ def stand(folder: Path, store: str, more: str = "") -> Iterator[Stand]:
             bridge.start_receiver()
             bridge.start_worker()
             settings = wiring.load({"ALERT_BRIDGE_CONFIG": str(folder / "bridge.yaml"), "REDIS_URL": store})
-            yield Stand(World(bridge, sandbox, wiring.sources(settings)))
+            yield Stand(bridge, World(bridge, sandbox, wiring.sources(settings)))
         finally:
             bridge.stop()

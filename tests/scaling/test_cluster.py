@@ -17,12 +17,12 @@ def test_store_and_broker_follow_their_keys_from_one_server_to_another(tmp_path:
         store = cluster(made)
         with stand(tmp_path, store.url) as bridge:
             assert [bridge.fire(name).status_code for name in FIRST] == [202] * 3
-            until(lambda: bridge.settled() == 3, "the first are told, and that is stored")
+            until(lambda: bridge.settled(*FIRST), "the first are told, and that is stored")
 
-            assert store.move() > 10
+            assert store.move() >= 5
             assert [bridge.fire(name).status_code for name in THEN] == [202] * 3
-            until(lambda: bridge.settled() == 6, "the others are told")
+            until(lambda: bridge.settled(*THEN), "the others are told")
 
             assert [len(bridge.told(name)) for name in FIRST + THEN] == [1] * 6
             assert store.keys(store.owner) == store.keys(store.others[1]) == 0
-            assert store.keys(store.others[0]) > 10
+            assert store.keys(store.others[0]) >= 5
