@@ -67,6 +67,13 @@ class Servers:
         process.wait(10)
 
 
+def in_step(primary: redis.Redis) -> bool:
+    """Return whether the one replica has all that the primary had when it was asked."""
+    needed = primary.info("replication")["master_repl_offset"]
+    found = primary.info("replication").get("slave0", {})
+    return bool(found.get("state") == "online" and found["offset"] >= needed)
+
+
 def answers(client: redis.Redis) -> bool:
     """Return whether a server answers."""
     try:
@@ -108,7 +115,7 @@ class Watched:
         other = self.primary if port == self.replica else self.replica
         with self.servers.client(port) as client, self.servers.client(other) as follower:
             until(lambda: follower.info("replication").get("master_port") == port, "the other one follows it")
-            until(lambda: client.wait(1, 1000) == 1, "the replica has all of it")
+            until(lambda: in_step(client), "the replica has all of it")
         return port, other
 
 
