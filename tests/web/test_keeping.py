@@ -60,8 +60,10 @@ async def put(made: Writer, name: str, size: int = 0) -> bool:
 
 
 def test_when_a_write_fails_halfway_only_what_the_store_refused_goes_to_the_journal(
-    redis_client: redis.Redis, store: str, tmp_path: Path
+    redis_client: redis.Redis, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("bridge.web.inlet.STORE_WITHIN", 10)  # 4 MB on a busy machine
+    monkeypatch.setattr(writer_module, "ANSWER_WITHIN", 20)
     used = redis_client.info("memory")["used_memory"]
     redis_client.config_set("maxmemory", used + (2 << 20))
 

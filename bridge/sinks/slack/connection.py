@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import ssl
 import time
+from functools import cache
 from typing import Any
 from urllib.error import URLError
 from urllib.parse import urlsplit
@@ -61,8 +62,9 @@ class KeptClient(WebClient):
         return {"status": answer.status, "headers": answer.headers, "body": answer.data.decode("utf-8", "replace")}
 
 
+@cache
 def tls() -> ssl.SSLContext:
-    """Return what TLS is spoken with; to be made once: loading the certificates takes longer than a call."""
+    """Return what TLS is spoken with; made once in a process: loading the certificates takes longer than a call."""
     return ssl.create_default_context()
 
 
