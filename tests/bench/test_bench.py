@@ -24,9 +24,10 @@ def rows() -> list[Row]:
 def test_the_report_says_median_spread_ratio_and_cpu() -> None:
     text = report.markdown(rows(), 12.3)
 
-    assert "| webhooks | 1,000 (900–1,100) alerts/s | 2,000 (1,800–2,200) alerts/s | 0.50 | ≥ 0.6" in text
+    assert "| webhooks | 1,000 (900–1,100) alerts/s | 2,000 (1,800–2,200) alerts/s [1] | 0.50 | ≥ 0.6" in text
     assert "✗ | 95.0 · 47.5 | 0.50 |" in text
-    assert "| time <to> Slack | 4 ms | 1 ms | 0.25 | < 5 ms ✓ | — | — |" in text
+    assert "| time <to> Slack | 4 ms | 1 ms [1] | 0.25 | < 5 ms ✓ | — | — |" in text
+    assert "\n1. bare\n" in text
 
 
 def test_the_picture_is_a_picture() -> None:
