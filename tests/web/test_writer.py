@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 
 import httpx
+import pytest
 
 from bridge.ports import Sample
 from tests.web.conftest import Receiving
 
 
-def test_many_requests_at_once_share_writes_and_rings(receiver: Receiving) -> None:
+def test_many_requests_at_once_share_writes_and_rings(receiver: Receiving, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("inlet", "writer"):
+        monkeypatch.setattr(f"bridge.web.{module}.STORE_WITHIN", 10)  # or the journal takes what waits
     samples = [receiver.sample("alertmanager") for _ in range(60)]
     receiver.post("alertmanager")  # the connections to store and broker are there
     client = receiver.keyspace.client
     client.config_resetstat()
-    client.client_pause(200, all=False)  # the first write waits so long, and what comes meanwhile goes together
+    client.client_pause(1000, all=False)  # the first write waits so long, and what comes meanwhile goes together
     statuses = asyncio.run(post_all(receiver, samples))
 
     assert statuses == {202}
