@@ -11,7 +11,7 @@ from pathlib import Path
 from bench import report
 from bench.row import Row
 from bench.rows import ROWS
-from bench.stage import Stage
+from bench.stage import NotReady, Stage
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -49,6 +49,8 @@ def _measured(name: str) -> list[Row]:
             for row in ROWS[name](stage):
                 print(report.line(row), file=sys.stderr, flush=True)
                 rows.append(row)
+        except (NotReady, AssertionError) as error:  # the others are worth having all the same
+            print(f"{name} broke off: {error}", file=sys.stderr, flush=True)
         finally:
             stage.close()
     return rows

@@ -13,7 +13,8 @@ from bench.row import Row, Series, ratio_row
 from bench.rows.webhooks import load
 from bench.stage import RUNS, Program, Stage, empty
 
-DISTINCT = 256
+DISTINCT, NEW = 256, 15_000
+"""Requests that are sent in turn; of the naive receiver, which only publishes what is new, more than it can take."""
 Started = tuple[Program, int, list[bytes]]
 
 
@@ -62,7 +63,7 @@ def _alertmanager_100(stage: Stage) -> Started:
 
 def _naive(stage: Stage) -> Started:
     (program, *_), port = flask_celery.start(stage)
-    return program, port, [payloads.alertmanager(n) for n in range(DISTINCT)]
+    return program, port, [payloads.alertmanager(n) for n in range(NEW)]
 
 
 def _alerta(stage: Stage) -> Started:

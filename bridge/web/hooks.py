@@ -39,6 +39,7 @@ _ALSO = {
     405: [(b"allow", b"POST")],
     503: [(b"retry-after", str(RETRY_AFTER).encode())],
 }
+_encoded = json.JSONEncoder(ensure_ascii=False).encode
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _TRACE_ID = re.compile(r"[0-9A-Za-z_.:-]{1,64}")
 
@@ -198,7 +199,7 @@ def trace_of(headers: dict[str, str]) -> str:
 
 
 async def _respond(send: Send, status: int, answer: dict[str, object], trace: str) -> None:
-    body = json.dumps(answer, ensure_ascii=False).encode()
+    body = _encoded(answer).encode()
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", b"%d" % len(body)),
