@@ -12,7 +12,7 @@ from bench.row import Row, Series, limit_row
 from bench.rows.storm import ALL, slack
 from bench.stage import OTHERS, Stage
 
-ALERTS = int(os.environ.get("BENCH_ALERTS", "100000"))
+ALERTS = int(os.environ.get("BENCH_ALERTS", "1000000"))
 DISTINCT = 256
 FLOOR = "the same process, just started"
 
