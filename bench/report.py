@@ -34,7 +34,7 @@ def markdown(rows: Sequence[Row], seconds: float) -> str:
         [
             "# How fast the bridge is",
             "",
-            f"`{COMMAND}`, {datetime.now(UTC):%Y-%m-%d}, {seconds:.0f} s in all.",
+            f"`{COMMAND}`, {datetime.now(UTC):%Y-%m-%d}; {seconds:.0f} s for what was measured last.",
             "Median of the runs (smallest–largest). A ratio compares with another program, named by the number behind,",
             "run in turn with the bridge: a bare one (a floor: it proves, finds and promises nothing), or what",
             "a team would run instead. Above 1 the bridge is better, also where less is better.",
@@ -67,7 +67,7 @@ def line(row: Row, mark: int | None = None) -> str:
     by_cpu = "—" if row.cpu_ratio is None else f"{row.cpu_ratio:.2f}"
     ours, floor = (f"{spread(series)} {row.unit}".rstrip() for series in (row.ours, row.floor))
     floor += f" [{mark}]" if mark else ""
-    return f"| {row.what} | {ours} | {floor} | {row.ratio:.2f} | {row.aim}{verdict} | {cpu or '—'} | {by_cpu} |"
+    return f"| {row.what} | {ours} | {floor} | {times(row.ratio)} | {row.aim}{verdict} | {cpu or '—'} | {by_cpu} |"
 
 
 def spread(series: Series) -> str:
@@ -80,6 +80,11 @@ def spread(series: Series) -> str:
 def number(value: float) -> str:
     """Return a number with three digits that mean something."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def times(ratio: float) -> str:
+    """Return a ratio; far from 1 its digits mean nothing."""
+    return "> 100" if ratio > 100 else "< 0.01" if ratio < 0.01 else f"{ratio:.2f}"
 
 
 def machine() -> list[str]:
@@ -138,5 +143,5 @@ def _bar(row: Row, top: int, scale: float) -> str:
     return (
         f'<text x="{LABEL - 8}" y="{middle:.1f}" text-anchor="end">{escape(row.what)}</text>'
         f'<rect x="{LABEL}" y="{top}" width="{width:.1f}" height="{BAR}" fill="{_COLOURS[row.met]}"/>'
-        f'<text x="{LABEL + width + 6:.1f}" y="{middle:.1f}">{row.ratio:.2f}</text>'
+        f'<text x="{LABEL + width + 6:.1f}" y="{middle:.1f}">{escape(times(row.ratio))}</text>'
     )

@@ -25,7 +25,7 @@ class Costs:
 
     receiver: float = 230e-6
     """Alertmanager, one alert a request."""
-    ingest: float = 85e-6
+    ingest: float = 65e-6
     delivery: float = 1170e-6
     """Of a worker; the vendor's answer time is no cost: a worker waits for eight at once."""
     store_alert: float = 60e-6

@@ -19,7 +19,7 @@ global: {{resolve_timeout: 1h}}
 route:
   receiver: slack
   group_by: ['...']
-  group_wait: 0s
+  group_wait: {wait}
   group_interval: {interval}
   repeat_interval: 4h
 receivers:
@@ -36,7 +36,7 @@ SLACK = """slack_configs:
 
 
 def start(
-    stage: Stage, *, slack: int | None = None, cores: set[int] = TESTED, interval: str = "5m"
+    stage: Stage, *, slack: int | None = None, cores: set[int] = TESTED, interval: str = "5m", wait: str = "0s"
 ) -> tuple[Program, int]:
     """Start it, with or without Slack to call, each alert in a group of its own; raises Absent."""
     binary = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
@@ -45,7 +45,7 @@ def start(
     port = free_port()
     config = stage.folder / f"alertmanager-{port}.yml"
     receiver = SLACK.format(port=slack) if slack else ""
-    config.write_text(CONFIG.format(receiver=receiver, interval=interval))
+    config.write_text(CONFIG.format(receiver=receiver, interval=interval, wait=wait))
     os.environ["GOMAXPROCS"] = str(len(cores))
     argv = [
         *(binary, f"--config.file={config}", f"--storage.path={stage.folder / f'am-{port}'}", "--log.level=error"),

@@ -13,6 +13,7 @@ import sys
 import time
 from collections import Counter
 from typing import cast
+from urllib.parse import parse_qs
 
 import msgspec
 import uvloop
@@ -51,6 +52,8 @@ class Workspace:
         self._told: Counter[bytes] = Counter()
         self._per_second = per_second
         self._free_at = 0.0
+        self._roots: dict[str, object] = {}
+        """Metadata of each message by its ts: what a bridge looks up after an interrupted call."""
 
     def answer(self, head: bytes, body: bytes) -> bytes:
         """Return the answer to a request."""
@@ -60,6 +63,8 @@ class Workspace:
             return _answer(msgspec.json.encode(self.counts))
         if head.startswith((POST, WEBHOOK)):
             return self._message(head, body)
+        if head.startswith(b"POST /slack/api/conversations."):
+            return self._looked_up(head, body)
         self.counts.edits += b"chat.update" in head[:40]
         return _answer(ANYTHING)
 
@@ -79,8 +84,21 @@ class Workspace:
         self._told.update(set(NUMBER.findall(body)))
         if head.startswith(WEBHOOK):
             return _answer(b"ok")
-        ts = f"1700000000.{counts.messages:06d}".encode()
-        return _answer(b'{"ok":true,"channel":"C0ONCALL","ts":"' + ts + b'","message":{"ts":"' + ts + b'"}}')
+        ts = f"{max(time.time(), float(next(reversed(self._roots), 0)) + 1e-6):.6f}"
+        self._roots[ts] = msgspec.json.decode(body).get("metadata")
+        return _answer(msgspec.json.encode({"ok": True, "channel": "C0ONCALL", "ts": ts, "message": {"ts": ts}}))
+
+    def _looked_up(self, head: bytes, body: bytes) -> bytes:
+        """Return the channel's messages of a span, or one message as a thread without replies."""
+        asked = {name: values[0] for name, values in parse_qs(body.decode()).items()}
+        one = asked["ts"] if b"conversations.replies" in head else ""
+        oldest, latest = float(one or asked.get("oldest", 0)), float(one or asked.get("latest", "inf"))
+        found = [
+            {"ts": ts, "bot_id": "B0B", "metadata": metadata}
+            for ts, metadata in self._roots.items()
+            if oldest <= float(ts) <= latest
+        ]
+        return _answer(msgspec.json.encode({"ok": True, "messages": found}))
 
 
 def _answer(body: bytes, status: bytes = b"200 OK", more: bytes = b"") -> bytes:

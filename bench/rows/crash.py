@@ -14,7 +14,7 @@ from bench.rows.storm import ALL, counts, send, slack
 from bench.stage import Program, Stage
 
 COUNT = 5_000
-NAME = f"{alertmanager.NAME}, the same"
+NAME = f"{alertmanager.NAME}, the same, group_wait 5s so that it has accepted all by then"
 LATER = 60
 """Seconds that a peer has to tell the rest."""
 
@@ -65,7 +65,7 @@ def _kill_at_a_third(stage: Stage, *programs: Program) -> None:
 def _alertmanager(stage: Stage) -> Counts:
     with stage.another() as own:
         slack(own, own.vendors_port)
-        program, port = alertmanager.start(own, slack=own.vendors_port, cores=ALL, interval="10s")
+        program, port = alertmanager.start(own, slack=own.vendors_port, cores=ALL, interval="10s", wait="5s")
         send(own, port, [alertmanager.request(n) for n in range(COUNT)])
         _kill_at_a_third(own, program)
         again = own.start("alertmanager-again", program.process.args, ALL)  # type: ignore[arg-type]  # a list of str
