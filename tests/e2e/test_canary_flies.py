@@ -89,8 +89,13 @@ def test_it_arrives_and_is_taken_back_and_what_dies_is_missed(
     made.kill("second")
     made.kill("receiver")
     until(lambda: told("canary did not get in"), f"its loss is told\n{made.log('worker')}", 30)
-    withheld = client.hget("{ab}:pulse", "withheld") or b""
-    assert withheld.startswith((b"critical: canary", b"no canary has arrived"))
+
+    def withheld() -> bool:
+        client.delete("{ab}:looked", "{ab}:proving")
+        why = client.hget("{ab}:pulse", "withheld") or b""
+        return bool(why.startswith((b"critical: canary", b"no canary has arrived")))
+
+    until(withheld, f"the heartbeat is withheld for it\n{made.log('worker')}")
     until(lambda: told("lost a worker"), "the vanished worker is missed", 30)
 
     made.kill("worker", signal.SIGTERM)

@@ -67,11 +67,15 @@ class Servers:
         process.wait(10)
 
 
-def in_step(primary: redis.Redis) -> bool:
-    """Return whether the one replica has all that the primary had when it was asked."""
+def catch_up(primary: redis.Redis) -> None:
+    """Wait until the one replica has all that the primary has now; it goes on writing, so that is asked once."""
     needed = primary.info("replication")["master_repl_offset"]
-    found = primary.info("replication").get("slave0", {})
-    return bool(found.get("state") == "online" and found["offset"] >= needed)
+
+    def has_it() -> bool:
+        found = primary.info("replication").get("slave0", {})
+        return bool(found.get("state") == "online" and found["offset"] >= needed)
+
+    until(has_it, "the replica has all of it")
 
 
 def answers(client: redis.Redis) -> bool:
@@ -115,7 +119,7 @@ class Watched:
         other = self.primary if port == self.replica else self.replica
         with self.servers.client(port) as client, self.servers.client(other) as follower:
             until(lambda: follower.info("replication").get("master_port") == port, "the other one follows it")
-            until(lambda: in_step(client), "the replica has all of it")
+            catch_up(client)
         return port, other
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.bridge_processes import until
-from tests.scaling.servers import SERVICE, Watched, in_step, servers, watched
+from tests.scaling.servers import SERVICE, Watched, catch_up, servers, watched
 from tests.scaling.stand import Stand, stand
 
 
@@ -41,7 +41,7 @@ def test_a_planned_switch_while_alerts_flow_loses_nothing_and_tells_nothing_twic
     fire(bridge, *names[:10])
     with store.servers.client(old) as primary:
         primary.client_pause(5000, all=False)
-        until(lambda: in_step(primary), "the replica has all of it")
+        catch_up(primary)
     with store.servers.client(store.sentinel, "") as sentinel:
         sentinel.execute_command("SENTINEL", "FAILOVER", SERVICE)
     fire(bridge, *names[10:])
