@@ -483,7 +483,7 @@ def spoilt(draw: st.DrawFn) -> Json:
     for path in draw(st.lists(st.sampled_from(list(places(message))), max_size=4)):
         inner: Any = message
         for step in path[:-1]:
-            inner = inner[step] if isinstance(inner, list) and isinstance(step, int) else inner
+            inner = inner[step] if isinstance(inner, list) and isinstance(step, int) and step < len(inner) else inner
             inner = inner.get(step) if isinstance(inner, dict) else inner
         if isinstance(inner, dict):
             inner[path[-1]] = draw(JSON | st.just("9999-12-31T23:59:59-23:59") | st.text(min_size=2000, max_size=3000))
