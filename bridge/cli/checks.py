@@ -14,7 +14,6 @@ from bridge.cli import FAILED, OK, Failure, Unreachable, load
 from bridge.cli.table import output_option, show, spaced
 from bridge.domain.checkup import Record
 from bridge.domain.observation import Observation
-from bridge.domain.words import clip
 from bridge.pipeline.check_alert import clean
 from bridge.pipeline.checkups import Watched, looked
 from bridge.settings import Settings
@@ -62,7 +61,8 @@ def run(ctx: click.Context, name: str, output: str) -> None:
     if output == "json":
         show([facts], output, "")
     else:
-        show([{"what": spaced(key), "is": value} for key, value in _flat(facts).items() if value != ""], output, "")
+        rows = [{"what": spaced(key), "is": value} for key, value in _flat(facts).items() if value != ""]
+        show(rows, output, "", whole=True)
     ctx.exit(OK if seen.ok else FAILED)
 
 
@@ -78,12 +78,12 @@ def _row(watched: Watched, kind: str, standing: Standing, timezone: tzinfo) -> d
     return {
         "name": watched.name,
         "kind": kind,
-        "target": clip(watched.check.target, 60),
+        "target": watched.check.target,
         "every": format_duration(watched.plan.every),
         "state": _state(record),
         "since": record.since.astimezone(timezone) if record.since else None,
         "last_run": last.at.astimezone(timezone) if last else None,
-        "last_result": clip(last.got, 60) if last else "",
+        "last_result": last.got if last else "",
     }
 
 

@@ -13,7 +13,6 @@ from redis.exceptions import RedisError
 from bridge import wiring
 from bridge.cli import Failure, Unreachable, load, say
 from bridge.cli.table import output_option, show
-from bridge.domain.words import clip
 from bridge.pipeline.letters import Replayer, content_of, facts_of
 from bridge.settings import Settings
 from bridge.store.deadletters import DeadLetters
@@ -42,7 +41,7 @@ def list_(output: str) -> None:
     with _store():
         letters = wiring.dead_letters(settings)
         found, shed = letters.all(), letters.shed
-    rows = [_row(letter, settings.timezone, output) for letter in found]
+    rows = [_row(letter, settings.timezone) for letter in found]
     show(rows, output, "No dead letters.")
     if shed:
         why = "the log has their reasons (unparseable, dead_letter_shed)"
@@ -59,12 +58,13 @@ def show_(name: str, output: str) -> None:
         keys = wiring.keyspace(settings)
         letter = _found(DeadLetters(keys), [name])[0]
         record = Incidents(keys).find(letter.id) if letter.destination else None
-    facts = _row(letter, settings.timezone, "json")
+    facts = _row(letter, settings.timezone)
     content = content_of(letter, record)
     if output == "json":
         show([facts | content], output, "")
         return
-    show([{"what": key, "is": value} for key, value in facts.items() if value not in (None, "")], output, "")
+    known = [{"what": key, "is": value} for key, value in facts.items() if value not in (None, "")]
+    show(known, output, "", whole=True)
     for key, value in content.items():
         if value in (None, False):
             continue
@@ -134,9 +134,8 @@ def _store() -> Iterator[None]:
         raise Unreachable(f"the store does not answer: {error}\nStart the bridge, or set REDIS_URL.") from error
 
 
-def _row(letter: Letter, timezone: tzinfo, output: str) -> dict[str, object]:
-    facts = {key: _local(value, timezone) for key, value in facts_of(letter).items()}
-    return facts if output == "json" else facts | {"reason": clip(letter.reason, 120)}
+def _row(letter: Letter, timezone: tzinfo) -> dict[str, object]:
+    return {key: _local(value, timezone) for key, value in facts_of(letter).items()}
 
 
 def _local(value: object, timezone: tzinfo) -> object:

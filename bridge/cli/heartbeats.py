@@ -89,7 +89,7 @@ def _one(key: str, kept: dict[str, Kept], zone: tzinfo, output: str) -> None:
     pings = [*record.ends, *([record.start] if record.start else []), *record.notes] if record else []
     pings.sort(key=lambda ping: ping.at, reverse=True)
     rows = [_shown(ping, zone, whole=output == "json") for ping in pings]
-    show(rows, output, "Never pinged.")
+    show(rows, output, "Never pinged.", whole=True)
     if record and output == "table" and record.took is not None:
         say(f"The last run took {duration(record.took)}.")
 

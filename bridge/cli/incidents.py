@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 
 from bridge import wiring
 from bridge.cli import Failure, Unreachable, load
+from bridge.cli.screen import one_line
 from bridge.cli.table import output_option, show, spaced
 from bridge.domain.words import clip
 from bridge.pipeline.story import Told, story
@@ -63,12 +64,12 @@ def _tell(record: Record, told: Sequence[Told], timezone: tzinfo, output: str) -
         show([msgspec.to_builtins(one) | {"at": one.at and one.at.astimezone(timezone)} for one in told], output, "")
         return
     i = record.incident
-    click.echo(f"{i.id}  {i.status}, {i.severity}, count {i.count}: {clip(i.title, 80)}\n")
+    click.echo(f"{i.id}  {i.status}, {i.severity}, count {i.count}: {one_line(clip(i.title, 80))}\n")
     if not record.chain:
         click.echo("Its decisions are not known: it was opened before the bridge kept them.", err=True)
     for one in told:
         when = one.at.astimezone(timezone).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] if one.at else _untimed(one).ljust(23)
-        click.echo(f"{when}  {f'{one.destination}: ' if one.destination else ''}{one.text}")
+        click.echo(f"{when}  {f'{one.destination}: ' if one.destination else ''}{one_line(one.text)}")
 
 
 def _untimed(one: Told) -> str:
@@ -84,7 +85,7 @@ def _row(record: Record, timezone: tzinfo) -> dict[str, object]:
         "count": i.count,
         "last_seen": i.last_seen.astimezone(timezone),
         "service": i.service,
-        "title": clip(i.title, 60),
+        "title": i.title,
         "told": ", ".join(_named(name, r) for name, r in sorted(record.receipts.items())),
     }
 
@@ -114,8 +115,9 @@ def _show(record: Record, timezone: tzinfo, output: str) -> None:
     if output == "json":
         show([facts | {"history": history, "told": told}], output, "")
         return
-    show([{"what": spaced(k), "is": v} for k, v in facts.items() if v not in ("", None) and k != "told"], output, "")
+    known = [{"what": spaced(k), "is": v} for k, v in facts.items() if v not in ("", None) and k != "told"]
+    show(known, output, "", whole=True)
     click.echo()
-    show(history, output, "No history.")
+    show(history, output, "No history.", whole=True)
     click.echo()
-    show(told, output, "Told nowhere yet.")
+    show(told, output, "Told nowhere yet.", whole=True)

@@ -11,7 +11,6 @@ from redis.exceptions import RedisError
 from bridge import wiring
 from bridge.cli import Unreachable, load
 from bridge.cli.table import output_option, show
-from bridge.domain.words import clip
 from bridge.settings import Settings
 from bridge.settings.options import format_duration
 from bridge.settings.recovery import Recovery
@@ -58,5 +57,5 @@ def _row(name: str, action: Recovery, ran: int, last: Last | None, timezone: tzi
         "last_run": last.at.astimezone(timezone) if last else None,
         "result": str(last.state) if last else "",
         "incident": last.incident if last else "",
-        "said": clip(last.text, 80) if last else "",
+        "said": last.text if last else "",
     }
