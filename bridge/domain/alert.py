@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 import msgspec
@@ -129,3 +129,12 @@ def event_id(*parts: str | bytes) -> str:
 def from_epoch(seconds: float) -> datetime:
     """Return the aware UTC time of a Unix time in seconds."""
     return datetime.fromtimestamp(seconds, UTC)
+
+
+def epoch_ms(at: datetime) -> int:
+    """Return the Unix time in whole milliseconds, cut off as the store's scripts cut it: theirs compare with it."""
+    return (at - _EPOCH) // _MILLISECOND
+
+
+_EPOCH = from_epoch(0)
+_MILLISECOND = timedelta(milliseconds=1)

@@ -33,19 +33,23 @@ Timed = tuple[datetime, Told]
 
 
 def story(record: Record, waiting: Mapping[str, Waiting], timezone: tzinfo) -> list[Told]:
-    """Return what was decided about an incident, oldest first, and at the end how it stands.
+    """Return what was decided about an incident, in the order in which it was, and at the end how it stands.
 
-    Times inside sentences are in `timezone`. Mere repeats between two steps are one sentence with their number.
+    That is the store's order, not that of the times: a statement bears the time at which it was accepted, an attempt
+    the one at which it began. Times inside sentences are in `timezone`. Mere repeats between two steps are one sentence
+    with their number.
     """
-    timed = [*_counted(record, timezone), *_duplicates(record)]
-    timed.sort(key=lambda one: one[0])
+    timed = list(_counted(record, timezone))
+    for at, told in _duplicates(record):
+        before = max((place for place, (step, _) in enumerate(timed, 1) if step <= at), default=0)
+        timed.insert(before, (at, told))
     return [*(told for _, told in timed), *_standing(record, waiting, timezone)]
 
 
 def _counted(record: Record, timezone: tzinfo) -> Iterator[Timed]:
-    """Yield the steps, with the repeats that were counted between them, each with the time by which it is sorted."""
+    """Yield the steps, with the repeats that were counted between them, each with its time."""
     incident, known = record.incident, 0
-    for step in sorted(record.chain, key=lambda step: step.at):
+    for step in record.chain:
         between = step.count - known - (step.mark in COUNTING)
         if known and between > 0:
             yield step.at, _repeats(between, f"repeated {_times(between)}")

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 import msgspec
 
-from bridge.domain.alert import from_epoch
+from bridge.domain.alert import epoch_ms, from_epoch
 from bridge.domain.words import clip
 
 TEXT_LIMIT = 200
@@ -72,10 +72,10 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
     def line(self) -> str:
         """Return the step as it is stored."""
-        until = _ms(self.until) if self.until else ""
+        until = epoch_ms(self.until) if self.until else ""
         text = self.text if self.text.isprintable() else " ".join(self.text.split())
         text = clip(text, TEXT_LIMIT)
-        return f"{_ms(self.at)}|{self.mark}|{self.where}|{self.count}|||{until}|{text}"
+        return f"{epoch_ms(self.at)}|{self.mark}|{self.where}|{self.count}|||{until}|{text}"
 
 
 class Repeated(msgspec.Struct, frozen=True):
@@ -100,7 +100,7 @@ def repeated_of(times: bytes, last: bytes) -> Repeated | None:
 
 def packed(repeated: Repeated) -> tuple[int, str, str]:
     """Return duplicates as the script takes them."""
-    return repeated.times, str(_ms(repeated.last)), repeated.trace
+    return repeated.times, str(epoch_ms(repeated.last)), repeated.trace
 
 
 def _known(line: str) -> bool:
@@ -126,7 +126,3 @@ _MARKS = frozenset(map(str, Mark))
 
 def _at(ms: str) -> datetime:
     return from_epoch(int(ms) / 1000)
-
-
-def _ms(at: datetime) -> int:
-    return round(at.timestamp() * 1000)

@@ -8,7 +8,7 @@ from typing import cast
 
 import msgspec
 
-from bridge.domain.alert import Alert, from_epoch
+from bridge.domain.alert import Alert, epoch_ms, from_epoch
 from bridge.domain.heartbeat import Plan, Record
 from bridge.store.inbox import body_of
 from bridge.store.keyspace import Keyspace
@@ -88,7 +88,7 @@ class Heartbeats:
     def look(self) -> Look | None:
         """Return whose time has come; None if another worker has looked within the second."""
         notes = notes_of(cast("dict[bytes, bytes]", self._keys.client.hgetall(self._keys.key("receivers"))))
-        heard = int(max((note.at.timestamp() for note in notes), default=0) * 1000)
+        heard = max((epoch_ms(note.at) for note in notes), default=0)
         turn, pause, away, clean, deaf, longest = (
             int(span.total_seconds() * 1000) for span in (TURN, PAUSE, AWAY, CLEAN_RUN, DEAF, DEAF_AT_MOST)
         )

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import msgspec
 
-from bridge.domain.alert import from_epoch
+from bridge.domain.alert import epoch_ms, from_epoch
 from bridge.domain.ping import Ping
 from bridge.store.inbox import Inbox
 from bridge.store.keyspace import Keyspace
@@ -57,7 +57,7 @@ class Proofs:
         return bool(self._keys.client.xrange(self._keys.key("inbox"), entry, entry))
 
     def _write(self, fields: dict[str, str | datetime]) -> None:
-        told = {k: v if isinstance(v, str) else str(round(v.timestamp() * 1000)) for k, v in fields.items()}
+        told = {k: v if isinstance(v, str) else str(epoch_ms(v)) for k, v in fields.items()}
         self._keys.client.hset(self._hash, mapping=cast("dict[Any, Any]", told))
 
 

@@ -10,7 +10,7 @@ from typing import cast
 
 import msgspec
 
-from bridge.domain.alert import Alert, from_epoch
+from bridge.domain.alert import Alert, epoch_ms, from_epoch
 from bridge.domain.recovery import Guard
 from bridge.store.chain import Step
 from bridge.store.heartbeats import DEAF, DEAF_AT_MOST
@@ -161,7 +161,7 @@ class Runs:
             found.id,
             found.spell,
             found.record.revision,
-            _ms_of(found.due),
+            epoch_ms(found.due),
             _ms(lease),
             ledger(found.action, guard),
             _digest(target),
@@ -201,7 +201,7 @@ class Runs:
     def in_hour(self, action: str, guard: Guard, now: datetime) -> int:
         """Return how many runs of an action began in the last 60 minutes."""
         ran = self._keys.key(f"ran:{ledger(action, guard)}")
-        return int(self._keys.client.zcount(ran, _ms_of(now - HOUR), "+inf"))
+        return int(self._keys.client.zcount(ran, epoch_ms(now - HOUR), "+inf"))
 
 
 def ledger(action: str, guard: Guard) -> str:
@@ -235,7 +235,3 @@ def _digest(target: str) -> str:
 
 def _ms(span: timedelta) -> int:
     return int(span.total_seconds() * 1000)
-
-
-def _ms_of(moment: datetime) -> int:
-    return round(moment.timestamp() * 1000)

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import msgspec
 
-from bridge.domain.alert import from_epoch
+from bridge.domain.alert import epoch_ms, from_epoch
 from bridge.domain.canary import Flight
 from bridge.store.flights import flight_of
 from bridge.store.keyspace import Keyspace
@@ -143,7 +143,7 @@ class Vitals:
         """Remember that the outgoing heartbeat was sent, or why it was not."""
         fields: dict[Any, Any] = {"withheld": withheld}
         if sent is not None:
-            fields["sent"] = round(sent.timestamp() * 1000)
+            fields["sent"] = epoch_ms(sent)
         self._keys.client.hset(self._keys.key("pulse"), mapping=fields)
 
     def forget(self, receivers: Sequence[str]) -> None:

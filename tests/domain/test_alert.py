@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.domain.alert import Severity, event_id, fingerprint
+from bridge.domain.alert import Severity, epoch_ms, event_id, fingerprint, from_epoch
 
 
 def test_a_fingerprint_tells_apart_what_concatenation_would_not() -> None:
@@ -28,3 +30,9 @@ def test_an_event_id_takes_bytes() -> None:
 )
 def test_senders_words_become_severities(word: str, severity: Severity) -> None:
     assert Severity.from_word(word, Severity.ERROR) is severity
+
+
+@given(ms=st.integers(-(10**12), 10**13), micros=st.integers(0, 999))
+def test_milliseconds_are_cut_off_exactly_never_rounded(ms: int, micros: int) -> None:
+    at = from_epoch(ms / 1000)
+    assert epoch_ms(at) == epoch_ms(at + timedelta(microseconds=micros)) == ms

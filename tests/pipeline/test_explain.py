@@ -65,6 +65,20 @@ def test_the_life_of_an_incident_is_a_story(redis_client: redis.Redis) -> None:
     ]
 
 
+def test_a_story_keeps_the_order_in_which_the_store_decided_whatever_the_clocks_said(redis_client: redis.Redis) -> None:
+    desk = Desk(redis_client, [Board("oncall")])
+    desk.hear(now("first"))
+    desk.hear(now(severity=Severity.CRITICAL))
+    desk.hear(now("first"), trace=TRACE)
+    before = [one.what for one in told(desk)]
+    assert before == ["opened", "routed", "created", "worsened", "told", "duplicate", "now"]
+
+    lines = (redis_client.hget("{ab}:i:" + "f" * 24, "y") or b"").decode().split("\n")  # type: ignore[union-attr]  # not the async client
+    wrong = [f"{1_000_000_000_000 - number}|{line.partition('|')[2]}" for number, line in enumerate(lines)]
+    redis_client.hset("{ab}:i:" + "f" * 24, "y", "\n".join(wrong))
+    assert [one.what for one in told(desk)] == before
+
+
 def test_repeats_and_duplicates_are_counted_without_a_line(redis_client: redis.Redis) -> None:
     desk = Desk(redis_client, [Board("oncall")])
     desk.hear(now("first"))
