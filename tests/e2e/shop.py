@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
@@ -72,12 +72,35 @@ def open_shop() -> Iterator[Shop]:
             server.shutdown()
 
 
+@dataclass
+class Silence:
+    """A server that takes connections and never says anything."""
+
+    port: int
+    heard: list[socket.socket] = field(default_factory=list)
+    """All connections there were: one for each look that was begun."""
+
+
 @contextmanager
-def silent_target() -> Iterator[int]:
-    """Take connections and never say anything; yields the port."""
+def silent_target() -> Iterator[Silence]:
+    """Say nothing on a free port."""
     with socket.create_server(("127.0.0.1", 0), backlog=1000) as listener:
-        port: int = listener.getsockname()[1]
-        yield port
+        silence = Silence(listener.getsockname()[1])
+
+        def take() -> None:
+            with suppress(OSError):  # it is shut down
+                while True:
+                    silence.heard.append(listener.accept()[0])
+
+        taking = Thread(target=take, daemon=True)
+        taking.start()
+        try:
+            yield silence
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            taking.join()
+            for connection in silence.heard:
+                connection.close()
 
 
 def owner_of(port: int, pids: list[int]) -> int | None:

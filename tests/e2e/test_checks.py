@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from threading import Event
 
 import pytest
+import redis
 
 from bridge.sandbox.app import Sandbox
 from bridge.sandbox.jira import TOKEN as JIRA_TOKEN
@@ -17,7 +18,7 @@ from bridge.sandbox.jira.state import Issue
 from bridge.sandbox.slack import TOKEN as SLACK_TOKEN
 from bridge.sandbox.slack_workspace import SlackMessage
 from tests.e2e.bridge_processes import Processes, until
-from tests.e2e.shop import Shop, open_shop, owner_of, silent_target
+from tests.e2e.shop import Shop, Silence, open_shop, owner_of, silent_target
 from tests.e2e.test_one_problem import shown
 from tests.sandbox_server import running
 
@@ -47,7 +48,9 @@ checks:
   flapping: {{<<: *check, url: "http://127.0.0.1:{shop}/flapping", fail_after: 1}}
   steady: {{<<: *check, url: "http://127.0.0.1:{shop}/steady"}}
 """
-HANGING = '  hanging-{n}: {{url: "http://127.0.0.1:{port}/", allow_private: true, every: 1s, timeout: 1s}}\n'
+HANGING = '  hanging-{n}: {{url: "http://127.0.0.1:{port}/", allow_private: true, every: 30s, timeout: 30s}}\n'
+OVERLOADED = 10.0
+"""Seconds that a machine with too much to do may add to what is promised of the bridge."""
 
 
 @dataclass
@@ -57,6 +60,7 @@ class Watching:
     bridge: Processes
     sandbox: Sandbox
     shop: Shop
+    silent: Silence
 
     def messages(self, name: str) -> list[SlackMessage]:
         return [m for m in self.sandbox.slack.messages() if f"{name} is down" in shown(m)]
@@ -71,14 +75,14 @@ def watching(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watching]:
     sandbox = Sandbox()
     with open_shop() as shop, silent_target() as silent, running(sandbox.app()) as url:
         text = CONFIG.format(url=url, slack=SLACK_TOKEN, jira=JIRA_TOKEN, shop=shop.port)
-        text += "".join(HANGING.format(n=n, port=silent) for n in range(40))
+        text += "".join(HANGING.format(n=n, port=silent.port) for n in range(40))
         bridge = Processes(tmp_path_factory.mktemp("bridge"), text, {})
         try:
             bridge.start_store()
             with ThreadPoolExecutor(2) as both:
                 list(both.map(bridge.start_worker, ("one", "two")))
             until(lambda: shop.asked.keys() >= {"checkout-api", "flapping", "steady"}, "all are watched")
-            yield Watching(bridge, sandbox, shop)
+            yield Watching(bridge, sandbox, shop, silent)
         finally:
             bridge.stop()
 
@@ -110,9 +114,10 @@ def test_a_target_that_fails_three_times_and_recovers_is_one_message_and_one_iss
 
 
 def test_hanging_targets_delay_nobody(watching: Watching) -> None:
+    until(lambda: len(watching.silent.heard) >= 8, "some hang, each for half a minute")
     began = time.monotonic()
     until(lambda: len([at for at in watching.shop.asked["steady"] if at > began]) >= 3, "it ran three times")
-    assert watching.shop.longest_gap("steady", began) < 2
+    assert watching.shop.longest_gap("steady", began) < 1 + OVERLOADED
 
 
 def test_a_flapping_target_is_one_incident(watching: Watching) -> None:
@@ -141,28 +146,39 @@ def test_killing_the_worker_that_runs_a_check_delays_it_by_an_interval_and_five_
     killed = pids[owner_of(shop.client["steady"], list(pids)) or 0]
     bridge.kill(killed)
     shop.hold.pop("steady").set()
-    began = time.monotonic()
-    until(lambda: any(at > began for at in shop.asked["steady"]), "it runs elsewhere")
-    assert time.monotonic() - began < 1 + 5
+    assert _due(watching, "steady") <= 1 + 5
+    _runs_soon(watching)
 
     bridge.start_worker(killed)
     (other,) = {"one", "two"} - {killed}
     bridge.kill(other)
+    assert _due(watching, "steady") <= 1 + 5
+    _runs_soon(watching)
+
+
+def _due(watching: Watching, name: str) -> float:
+    """Return in how many seconds a check is due, by the store's clock."""
+    with redis.Redis.from_url(watching.bridge.redis_url) as client:
+        seconds, micros = client.time()  # type: ignore[misc]  # not the async client
+        score = client.zscore("{ab}:checks:due", name)
+        assert isinstance(score, float)
+        return score / 1000 - seconds - micros / 1e6
+
+
+def _runs_soon(watching: Watching) -> None:
     began = time.monotonic()
-    until(lambda: any(at > began for at in shop.asked["steady"]), "it runs at the one that is left")
-    assert time.monotonic() - began < 1 + 5
+    until(lambda: any(at > began for at in watching.shop.asked["steady"]), "it runs again")
+    assert time.monotonic() - began < 1 + 5 + OVERLOADED
 
 
 def test_a_store_that_is_killed_and_comes_back_finds_the_checks_going_on(watching: Watching) -> None:
     watching.bridge.kill("store")
     watching.bridge.start_store()
-    began = time.monotonic()
-    until(lambda: any(at > began for at in watching.shop.asked["steady"]), "it runs again")
-    assert time.monotonic() - began < 1 + 5
+    _runs_soon(watching)
     assert "Traceback" not in watching.bridge.log("one") + watching.bridge.log("two")
 
 
 def test_a_worker_that_is_asked_to_end_does_not_wait_for_targets_that_hang(watching: Watching) -> None:
     began = time.monotonic()
     watching.bridge.kill(next(name for name in ("one", "two") if name in watching.bridge.running), signal.SIGTERM)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < OVERLOADED
