@@ -22,7 +22,8 @@ install: $(INSTALLED) ## make .venv with alert-bridge in it (PYTHON=/path/to/pyt
 
 install-dev: $(INSTALLED_DEV) ## the same, with what `make test` needs
 
-test: lint types floors tests ## lint, types, import floors, all tests
+test: lint types floors tests ## lint, types, import floors, all tests; then looks the dependencies up, when there is a network
+	-@$(MAKE) --no-print-directory audit
 
 lint: install-dev
 	$(BIN)/ruff check
