@@ -32,7 +32,7 @@ def withheld(vital: Vital, standing: Mapping[str, Concern], aviary: Aviary | Non
         return "nothing was seen to go through the inbox in the last minute"
     if vital.swept is None or vital.now - vital.swept > PROVEN_WITHIN:
         return "no worker sweeps"
-    if aviary is not None and not _arrived(vital, aviary):
+    if aviary is not None and not arrived(vital, aviary):
         return "no canary has arrived lately"
     critical = sorted(c.name.rstrip(":") for c in standing.values() if c.severity is Severity.CRITICAL)
     return f"critical: {', '.join(critical)}" if critical else ""
@@ -56,9 +56,10 @@ def beat(parts: Parts, vital: Vital, standing: Mapping[str, Concern]) -> None:
     parts.vitals.note_pulse(sent=None if why else vital.now, withheld=why)
 
 
-def _arrived(vital: Vital, aviary: Aviary) -> bool:
-    arrived = vital.flight.arrived if vital.flight else None
-    return arrived is not None and vital.now - arrived <= aviary.every + aviary.within + EVERY
+def arrived(vital: Vital, aviary: Aviary) -> bool:
+    """Return whether a canary has arrived lately, as often as they fly."""
+    last = vital.flight.arrived if vital.flight else None
+    return last is not None and vital.now - last <= aviary.every + aviary.within + EVERY
 
 
 def _recent(sent: datetime | None, now: datetime) -> bool:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from hashlib import blake2b
 
 import msgspec
-from redis.exceptions import RedisError
 
 from bridge.domain.alert import Alert, from_epoch
 from bridge.domain.checkup import Record
-from bridge.domain.words import duration
-from bridge.ports import Finding, Level
 from bridge.store.inbox import body_of
 from bridge.store.keyspace import Keyspace, at
 
@@ -159,21 +156,6 @@ class Checks:
         (seconds, micros), number, down, first = pipe.execute()
         late = seconds * 1000 + micros / 1000 - first[0][1] if first else 0
         return Tally(number, down, timedelta(milliseconds=max(0, late)))
-
-
-def examine_checks(keyspace: Keyspace) -> Iterator[Finding]:
-    """Yield whether workers run the checks, for `doctor`; nothing when the store is silent, which is told already."""
-    try:
-        tally = Checks(keyspace).tally()
-    except (RedisError, OSError):
-        return
-    if not tally.number:
-        yield Finding(Level.WARN, "no worker has the checks of the config yet", "start a worker, or restart it")
-    elif tally.overdue >= OVERDUE:
-        late = f"nobody runs the checks: one has been due for {duration(tally.overdue)}"
-        yield Finding(Level.FAIL, late, "start a worker; its log says more (checks_paused, checks_broken)")
-    else:
-        yield Finding(Level.OK, f"{tally.number} of them run, {tally.down} down (`alert-bridge checks list`)")
 
 
 def known(record: bytes | None) -> Record:

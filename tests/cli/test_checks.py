@@ -129,10 +129,15 @@ def test_check_config_counts_them(watching: Shell) -> None:
 
 def test_doctor_says_whether_anybody_runs_them(watching: Shell, redis_client: redis.Redis) -> None:
     due = Keyspace(redis_client).key("checks:due")
-    assert "warn  checks: no worker has the checks of the config yet" in watching.run("doctor").stdout
+    assert "warn  checks: no worker has up, checkout-api yet" in watching.run("doctor").stdout
 
     redis_client.zadd(due, {"up": datetime.now(UTC).timestamp() * 1000 + 5000})
-    assert "ok    checks: 1 of them run, 0 down" in watching.run("doctor").stdout
+    shown = watching.run("doctor").stdout
+    assert "warn  checks: no worker has checkout-api yet" in shown
+    assert "ok    checks: 1 of 2 run; none is down" in shown
+
+    note(redis_client, "checkout-api", Record(down=True, since=AT, failed=3, row=3))
+    assert "ok    checks: 2 of 2 run; down: checkout-api" in watching.run("doctor").stdout
 
     redis_client.zadd(due, {"up": datetime.now(UTC).timestamp() * 1000 - 300_000})
     shown = watching.run("doctor")

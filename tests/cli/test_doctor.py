@@ -41,7 +41,7 @@ def test_each_finding_as_json(shell: Shell) -> None:
     result = shell.run("doctor", "-o", "json")
 
     findings = json.loads(result.stdout)
-    assert {f["part"] for f in findings} == {"store", "oncall", "tickets"}
+    assert {f["part"] for f in findings} == {"store", "canary", "heartbeat_url", "oncall", "tickets"}
     assert {f["level"] for f in findings} == {"ok"}
     assert set(findings[0]) == {"part", "level", "what", "do"}
 
