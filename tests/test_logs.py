@@ -62,6 +62,39 @@ def test_libraries_are_heard_from_warnings_on_in_the_same_form_and_on_one_line()
     assert (line["event"], line["level"]) == ("Cannot connect. Trying again", "error")
 
 
+MANY = "logs.several(log, 'ingested', [{'incident': f'{i}-1', 'trace_id': i % 2 * 'ab', 'n': None} for i in range(99)])"
+
+
+def test_several_events_are_as_many_lines_as_one_by_one() -> None:
+    at_once = events("structlog.contextvars.bind_contextvars(worker=7)", MANY)
+    by_one = events(
+        "structlog.contextvars.bind_contextvars(worker=7)",
+        "for i in range(99): log.info('ingested', incident=f'{i}-1', trace_id=i % 2 * 'ab')",
+    )
+
+    times = [str(line.pop("timestamp")) for line in at_once + by_one]
+    assert at_once == by_one
+    assert {len(time) for time in times} == {len("2026-11-21T07:01:28.636000Z")}
+
+
+def test_several_events_are_cut_between_lines() -> None:
+    lines = events(*(f"logs.several(log, 'e', [{{'text': 'x' * {n}}}] * 3)" for n in (0, 1, 2000, 4015, 4016, 9000)))
+
+    assert [len(str(line.get("text", ""))) for line in lines] == [
+        n for n in (0, 1, 2000, 4015, 4016, 9000) for _ in "abc"
+    ]
+
+
+def test_several_events_are_masked_and_held_to_the_level_too() -> None:
+    mask = "logs.set_up('info', 'json', lambda text: text.replace('hunter2', '***'))"
+    two = "logs.several(log, 'ingested', [{'incident': 'hunter2'}, {'incident': 'b'}])"
+
+    assert [line["incident"] for line in events(mask, two)] == ["***", "b"]
+    assert events(two, level="warning") == []
+    _, err = written("info", "console", two)
+    assert [line.partition("incident=")[2].strip() for line in err.splitlines()] == ["hunter2", "b"]
+
+
 def test_an_exception_is_told_without_the_values_of_variables() -> None:
     (line,) = events("token = 'xoxb-secret'", "try: 1 / 0", "except ZeroDivisionError: log.exception('sweep_broken')")
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import msgspec
 import structlog
 
+from bridge import logs
 from bridge.domain import recovery
 from bridge.domain.advance import advance
 from bridge.domain.alert import Alert
@@ -202,9 +203,10 @@ def _counts(folds: dict[str, _Fold], taken: Sequence[Taken]) -> dict[str, int]:
 
 
 def _tell(folds: dict[str, _Fold], again: set[str]) -> None:
-    for fingerprint, fold in folds.items():
-        if fingerprint in again:
-            continue
-        for change, trace in fold.changes:
-            incident = fold.incident.id if fold.incident else fingerprint
-            log.info("ingested", incident=incident, change=str(change), trace_id=trace)
+    rows = [
+        {"incident": fold.incident.id if fold.incident else fingerprint, "change": change, "trace_id": trace}
+        for fingerprint, fold in folds.items()
+        if fingerprint not in again
+        for change, trace in fold.changes
+    ]
+    logs.several(log, "ingested", rows)
