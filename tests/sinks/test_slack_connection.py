@@ -11,7 +11,7 @@ from urllib.error import URLError
 import pytest
 from slack_sdk import WebClient
 
-from bridge.sinks.slack import connection
+from bridge.sinks.slack import lines
 from bridge.sinks.slack.connection import KeptClient
 
 ANSWER = b'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 11\r\n\r\n{"ok":true}'
@@ -57,18 +57,18 @@ def test_calls_share_a_connection() -> None:
         client = KeptClient("xoxb-1", url)
         for _ in range(5):
             assert client.api_call("auth.test")["ok"]
-        client._pool.clear()
+        client.lines.clear()
 
     assert seen == [5]
 
 
 def test_a_connection_that_lay_idle_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "IDLE", -1.0)
+    monkeypatch.setattr(lines, "IDLE", -1.0)
     with slack() as (url, seen):
         client = KeptClient("xoxb-1", url)
         client.api_call("auth.test")
         client.api_call("auth.test")
-        client._pool.clear()
+        client.lines.clear()
 
     assert seen == [1, 1]
 
@@ -79,18 +79,16 @@ def test_a_connection_that_slack_closed_is_opened_anew() -> None:
         for _ in range(3):
             client.api_call("auth.test")
             _closed(client)
-        client._pool.clear()
+        client.lines.clear()
 
     assert seen == [1, 1, 1]
 
 
 def _closed(client: KeptClient) -> None:
     """Wait until the other side's end of the kept connection has arrived."""
-    (pool,) = client._pool.pools._container.values()
-    kept = pool.pool.queue[-1]
-    if kept is not None and kept.sock is not None:
-        kept.sock.settimeout(5)
-        assert kept.sock.recv(1, socket.MSG_PEEK) == b""
+    (line,) = client.lines.free
+    line._connection.sock.settimeout(5)
+    assert line._connection.sock.recv(1, socket.MSG_PEEK) == b""
 
 
 def test_what_was_never_sent_is_told_from_what_was_perhaps_done() -> None:
@@ -111,7 +109,7 @@ def test_a_proxy_is_used_unless_the_host_is_exempt(monkeypatch: pytest.MonkeyPat
         monkeypatch.setenv("no_proxy", "elsewhere.example.com")
         client = KeptClient("xoxb-1", "http://slack.example.com/api/")
         assert client.api_call("auth.test")["ok"]
-        client._pool.clear()
+        client.lines.clear()
         monkeypatch.setenv("no_proxy", "slack.example.com")
         with pytest.raises(URLError):
             KeptClient("xoxb-1", "http://slack.example.com/api/").api_call("auth.test")

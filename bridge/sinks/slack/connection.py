@@ -4,31 +4,21 @@ from __future__ import annotations
 
 import logging
 import ssl
-import time
 from functools import cache
 from typing import Any
-from urllib.error import URLError
 from urllib.parse import urlsplit
-from urllib.request import Request, getproxies, proxy_bypass
+from urllib.request import Request
 
-import urllib3
+import msgspec
 from slack_sdk import WebClient
-from urllib3.exceptions import (
-    ConnectTimeoutError,
-    HTTPError,
-    NewConnectionError,
-    ProxyError,
-    ReadTimeoutError,
-    SSLError,
-)
+from slack_sdk.web import SlackResponse
+
+from bridge.sinks.slack.lines import Lines
 
 TIMEOUT = 8
 """Seconds; a sync makes at most two slow calls before it stops."""
-IDLE = 10.0
-"""Seconds after which kept connections are not trusted any more: a firewall may have forgotten them without a word."""
-
-HANDSHAKE = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNSUPPORTED_PROTOCOL", "PROTOCOL_VERSION", "HANDSHAKE_FAILURE")
-"""OpenSSL's words for a handshake that failed: nothing was sent. Any other may come in the middle of an answer."""
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class KeptClient(WebClient):
@@ -36,30 +26,45 @@ class KeptClient(WebClient):
 
     def __init__(self, token: str, base_url: str, timeout: int = TIMEOUT) -> None:
         super().__init__(token, base_url, timeout=timeout, retry_handlers=[], logger=quiet())
-        self._pool = _pool(base_url, timeout)
-        self._used = 0.0
+        self.lines = Lines(base_url, timeout, tls)
+        self._heads: dict[str, bytes] = {}
+
+    def api_call(self, api_method: str, *, json: dict[str, Any] | None = None, **form: Any) -> SlackResponse:
+        """Call a method, as the SDK does; a message goes past what it takes 90 µs for."""
+        if json is None:
+            return super().api_call(api_method, **form)
+        answer = self.lines.ask(self._head(api_method), _encode(json))
+        try:
+            data = _decode(answer.body)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            data = {"ok": False, "error": "it answered something that is no JSON"}
+        url = self.base_url + api_method
+        response = SlackResponse(
+            client=self,
+            http_verb="POST",
+            api_url=url,
+            req_args={},
+            data=data,
+            headers=answer.headers,
+            status_code=answer.status,
+        )
+        response.validate()  # type: ignore[no-untyped-call]  # the SDK leaves it untyped
+        return response
+
+    def _head(self, method: str) -> bytes:
+        if method not in self._heads:
+            own = {"authorization": f"Bearer {self.token}", "content-type": "application/json;charset=utf-8"}
+            self._heads[method] = self.lines.head(urlsplit(self.base_url).path + method, {**self.headers, **own})
+        return self._heads[method]
 
     def _perform_urllib_http_request_internal(self, url: str, req: Request) -> dict[str, Any]:
         """Send one request; raises URLError when it certainly was not sent, else OSError.
 
         The SDK's own one place that touches the network (slack_sdk/web/base_client.py).
         """
-        now = time.monotonic()
-        if now - self._used > IDLE:
-            self._pool.clear()
-        self._used = now
         data = req.data if isinstance(req.data, bytes) else b""
-        try:
-            answer = self._pool.request(req.get_method(), url, body=data, headers=dict(req.header_items()))
-        except (NewConnectionError, ConnectTimeoutError, ProxyError) as error:
-            raise URLError(_unsent(error)) from error
-        except SSLError as error:
-            raise _tls_failed(error) from error
-        except ReadTimeoutError as error:
-            raise TimeoutError(f"no answer within {self.timeout} s") from error
-        except HTTPError as error:
-            raise OSError(str(error)) from error
-        return {"status": answer.status, "headers": answer.headers, "body": answer.data.decode("utf-8", "replace")}
+        answer = self.lines.ask(self.lines.head(urlsplit(url).path, dict(req.header_items())), data)
+        return {"status": answer.status, "headers": answer.headers, "body": answer.body.decode("utf-8", "replace")}
 
 
 @cache
@@ -73,26 +78,3 @@ def quiet() -> logging.Logger:
     logger = logging.getLogger("bridge.sinks.slack.sdk")
     logger.setLevel(logging.CRITICAL)
     return logger
-
-
-def _pool(base_url: str, timeout: int) -> urllib3.PoolManager:
-    """Return connections, through the proxy that the environment names (HTTPS_PROXY, NO_PROXY), if any."""
-    to = urlsplit(base_url)
-    proxy = "" if proxy_bypass(to.hostname or "") else getproxies().get(to.scheme, "")
-    own: dict[str, Any] = {"maxsize": 16, "retries": False, "timeout": timeout, "ssl_context": tls()}
-    return urllib3.ProxyManager(proxy, **own) if proxy else urllib3.PoolManager(**own)
-
-
-def _unsent(error: Exception) -> OSError:
-    """Return why no connection came to be, as the operating system says it."""
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, OSError):
-        cause = cause.__cause__ or cause.__context__
-    return cause if isinstance(cause, OSError) else ConnectionRefusedError(str(error))
-
-
-def _tls_failed(error: SSLError) -> OSError:
-    """Return what a failure of TLS means: after a failed handshake, or a bad certificate, nothing was sent."""
-    cause = error.args[0] if error.args and isinstance(error.args[0], ssl.SSLError) else ssl.SSLError(str(error))
-    unsent = isinstance(cause, ssl.SSLCertVerificationError) or any(word in str(cause) for word in HANDSHAKE)
-    return URLError(cause) if unsent else cause
