@@ -30,14 +30,16 @@ def running(
 ) -> Iterator[str]:
     """Serve the app on a loopback port (by default a free one) in a thread; yields "http://127.0.0.1:PORT".
 
-    Faults of kind `drop` work. Requests still hanging at the end are cancelled. Usable at any fixture scope.
+    Faults of kind `drop` work, unless `http` says what serves a connection: then all is as `alert-bridge serve` has it.
+    Requests still hanging at the end are cancelled. Usable at any fixture scope.
     """
     listener = socket.socket()
     listener.bind(("127.0.0.1", port))
     config = uvicorn.Config(
-        droppable(app),
+        droppable(app) if http == "auto" else app,
         lifespan=lifespan,
         http=http,
+        proxy_headers=http == "auto",
         log_config=None,
         log_level="critical",
         timeout_graceful_shutdown=0,

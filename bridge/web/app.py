@@ -69,6 +69,8 @@ class _Front(Starlette):
     def __init__(self, hooks: Hooks, pings: Pings, **pages: Any) -> None:
         super().__init__(**pages)
         self._hooks, self._pings = hooks, pings
+        self.lane = hooks
+        """What takes small requests as a whole from the connection (visit.py)."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "") if scope["type"] == "http" else ""

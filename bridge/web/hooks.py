@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import random
 import re
-import secrets
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 
 import structlog
 
@@ -17,29 +17,20 @@ from bridge.domain.words import clip
 from bridge.enrich.scrub import Scrubber
 from bridge.pipeline.receive import receive as prove_and_parse
 from bridge.ports import Handshake, Ignored, Parsed, Request, Source, Unparseable, Unverified
+from bridge.web.answer import Answer, rendered
 from bridge.web.body import Broken, Crowded, Message, Receive, Room, TooLarge, read
 from bridge.web.life import Life
+from bridge.web.visit import Visit, headers_of
 from bridge.web.writer import NotStored, Writer
 
 Send = Callable[[Message], Awaitable[None]]
-Answer = tuple[int, dict[str, object]]
 
-RETRY_AFTER = 5
-"""Seconds a sender is asked to wait when nothing could be stored."""
 IN_THE_LOOP = 256 << 10
 """Bytes of the largest body that is parsed in the event loop; a larger one must not hold up the others."""
 ASKING = 2
 """Requests that may wait on the network for their proof at a time, so that forgeries don't take all threads."""
 ASK_WITHIN = 4.0
 """Seconds the others wait for their turn before their senders are asked to come again."""
-_CLOSE = [(b"connection", b"close")]  # what is left of a body that is too long is not waited for
-_ALSO = {
-    400: _CLOSE,
-    413: _CLOSE,
-    405: [(b"allow", b"POST")],
-    503: [(b"retry-after", str(RETRY_AFTER).encode())],
-}
-_encoded = json.JSONEncoder(ensure_ascii=False).encode
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _TRACE_ID = re.compile(r"[0-9A-Za-z_.:-]{1,64}")
 
@@ -70,15 +61,50 @@ class Hooks:
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        name, secret = _target(scope)
-        headers = headers_of(scope)
+        name, secret = _target(scope["path"])
+        headers = headers_of(scope["headers"])
         trace = trace_of(headers)
-        status, answer = await self._answer(scope["method"], name, secret, headers, receive, trace)
-        self.answers[name if name in self._sources else "", status] += 1
-        level = "info" if status < 400 else "warning"
-        named = name if name in self._sources else ascii(clip(name, 40))  # anybody chose it: it may forge lines
-        getattr(log, level)("received", source=named, status=status, trace_id=trace, **answer)
-        await _respond(send, status, answer, trace)
+        answer = await self._answer(scope["method"], name, secret, headers, receive, trace)
+        self._say(name, answer, trace)
+        status, given, body = rendered(answer, trace)
+        await send({"type": "http.response.start", "status": status, "headers": given})
+        await send({"type": "http.response.body", "body": body})
+
+    def at_once(self, path: str, headers: dict[str, str], body: bytes, visit: Visit) -> bool:
+        """Take a whole request that brings alerts, and answer it when they are stored; nine of ten are like that.
+
+        Returns False for every other one: it comes again through `__call__`, which tells what is wrong with it.
+        """
+        name, secret = _target(path)
+        source = self._sources.get(name)
+        if source is None or len(body) > self._max_body:
+            return False
+        request = Request(headers=headers, body=body, received_at=datetime.now(UTC), path_secret=secret)
+        try:
+            parsed = None if source.needs_io(request) else prove_and_parse(source, self._scrubber, request)
+        except Exception:  # noqa: BLE001 - it comes again, to fail where that is told, kept and reported
+            return False
+        if not isinstance(parsed, list):
+            return False
+        trace = trace_of(headers)
+        told = partial(self._tell, name, len(parsed), trace, visit)
+        self._writer.hand(parsed, trace, self._life.signs(name), told)
+        return True
+
+    def _tell(self, name: str, count: int, trace: str, visit: Visit, error: NotStored | None) -> None:
+        """Answer what was taken at once."""
+        answer = self._stored(name, count, trace, error)
+        self._say(name, answer, trace)
+        visit.answer(*rendered(answer, trace))
+
+    def _say(self, name: str, answer: Answer, trace: str) -> None:
+        """Count and log an answer."""
+        status, said = answer
+        known = name in self._sources
+        self.answers[name if known else "", status] += 1
+        named = name if known else ascii(clip(name, 40))  # anybody chose it: it may forge lines
+        tell = log.info if status < 400 else log.warning
+        tell("received", source=named, status=status, trace_id=trace, **said)
 
     async def _answer(
         self, method: str, name: str, secret: str, headers: dict[str, str], receive: Receive, trace: str
@@ -126,10 +152,16 @@ class Hooks:
         try:
             await self._writer.put(parsed, trace, self._life.signs(name))
         except NotStored as error:
-            self._life.unsaid(name)
-            log.error("not_stored", source=name, reason=str(error), trace_id=trace)
-            return 503, {"error": "it can't be kept right now"}
-        return 202, {"accepted": len(parsed)}
+            return self._stored(name, len(parsed), trace, error)
+        return self._stored(name, len(parsed), trace, None)
+
+    def _stored(self, name: str, count: int, trace: str, error: NotStored | None) -> Answer:
+        """Return the answer to alerts that were stored, or could not be."""
+        if error is None:
+            return 202, {"accepted": count}
+        self._life.unsaid(name)
+        log.error("not_stored", source=name, reason=str(error), trace_id=trace)
+        return 503, {"error": "it can't be kept right now"}
 
     async def _alive(self, name: str, trace: str) -> None:
         """Note that a source has spoken; its sender is answered the same if that can't be kept."""
@@ -176,35 +208,14 @@ def _printable(text: str) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
-def _target(scope: Message) -> tuple[str, str]:
-    path: str = scope["path"]
+def _target(path: str) -> tuple[str, str]:
     name, _, secret = path.removeprefix("/hooks/").strip("/").partition("/")
     return name, secret
 
 
-def headers_of(scope: Message) -> dict[str, str]:
-    """Return a request's headers; of a repeated one the first counts."""
-    headers: dict[str, str] = {}
-    for key, value in scope["headers"]:
-        headers.setdefault(key.decode("latin-1"), value.decode("latin-1"))
-    return headers
-
-
 def trace_of(headers: dict[str, str]) -> str:
     """Return the request's own trace id, for log lines and the answer: never taken for the alert's."""
-    if parent := _TRACEPARENT.fullmatch(headers.get("traceparent", "")):
-        return parent[1]
+    if (parent := headers.get("traceparent")) and (match := _TRACEPARENT.fullmatch(parent)):
+        return match[1]
     given = headers.get("x-trace-id", "")
-    return given if _TRACE_ID.fullmatch(given) else secrets.token_hex(16)
-
-
-async def _respond(send: Send, status: int, answer: dict[str, object], trace: str) -> None:
-    body = _encoded(answer).encode()
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", b"%d" % len(body)),
-        (b"x-trace-id", trace.encode()),
-        *_ALSO.get(status, ()),
-    ]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    return given if _TRACE_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"

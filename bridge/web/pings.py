@@ -19,8 +19,10 @@ import structlog
 
 from bridge.domain.ping import Kind, Ping
 from bridge.enrich.scrub import Scrubber
+from bridge.web.answer import RETRY_AFTER
 from bridge.web.body import Message, Receive
-from bridge.web.hooks import RETRY_AFTER, headers_of, trace_of
+from bridge.web.hooks import trace_of
+from bridge.web.visit import headers_of
 from bridge.web.writer import NotStored, Writer
 
 Send = Callable[[Message], Awaitable[None]]
@@ -73,7 +75,7 @@ class Pings:
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request."""
         key, _, verb = scope["path"].removeprefix(PATH).rstrip("/").partition("/")
-        trace = trace_of(headers_of(scope))
+        trace = trace_of(headers_of(scope["headers"]))
         name = self._names.get(digest(key), "")
         status, text = await self._answer(scope, receive, name, verb, key, trace)
         self.answers[status] += 1

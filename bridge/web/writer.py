@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from bridge.domain.alert import Alert
@@ -28,9 +29,13 @@ class NotStored(Exception):
     """It could be kept nowhere: nothing may be promised to the sender."""
 
 
+Told = Callable[[NotStored | None], None]
+"""Called once, in a turn of the event loop of its own: with None when it is kept."""
+
+
 class _Waiting(NamedTuple):
     entry: Entry
-    done: asyncio.Future[None]
+    told: Told
     since: float
 
 
@@ -50,18 +55,31 @@ class Writer:
 
     async def put(self, alerts: Sequence[Alert], trace: str, pings: Sequence[Ping] = ()) -> None:
         """Return when what a request said is in the inbox, or in the journal; raises NotStored."""
-        if self._inlet.full and not self._inlet.down:
-            raise self._refused("inbox", "the inbox is over its limit (receiver.inbox_limit): see that workers run")
+        done = asyncio.get_running_loop().create_future()
+        self.hand(alerts, trace, pings, partial(_resolve, done))
+        await done
+
+    def hand(self, alerts: Sequence[Alert], trace: str, pings: Sequence[Ping], told: Told) -> None:
+        """Have what a request said written; `told` is called when it is in the inbox, or in the journal, or nowhere."""
         entry = Entry(trace, body_of(alerts, pings))
-        if self._waiting and (len(self._waiting) >= WAITING or self._bytes + len(entry.body) > BYTES_WAITING):
-            raise self._refused("waiting", "too many requests wait to be written")
         loop = asyncio.get_running_loop()
-        done = loop.create_future()
-        self._waiting.append(_Waiting(entry, done, loop.time()))
+        if why := self._refused(len(entry.body)):
+            loop.call_soon(told, NotStored(why))
+            return
+        self._waiting.append(_Waiting(entry, told, loop.time()))
         self._bytes += len(entry.body)
         if self._task is None or self._task.done():
             self._task = loop.create_task(self._flush())
-        await done
+
+    def _refused(self, size: int) -> str:
+        """Return why no more can be taken in now, or nothing."""
+        if self._inlet.full and not self._inlet.down:
+            self.shed["inbox"] += 1
+            return "the inbox is over its limit (receiver.inbox_limit): see that workers run"
+        if self._waiting and (len(self._waiting) >= WAITING or self._bytes + size > BYTES_WAITING):
+            self.shed["waiting"] += 1
+            return "too many requests wait to be written"
+        return ""
 
     async def close(self) -> None:
         """Wait for what is still being written."""
@@ -78,12 +96,13 @@ class Writer:
             batch = self._next(ASIDE, BYTES_ASIDE) if past else self._next(AT_ONCE, BYTES_AT_ONCE)
             left = batch
             try:
-                left = batch if past else await self._store(batch)
+                if not past:
+                    left = await self._store(batch)
                 if left:
                     await self._set_aside(left, loop.time())
+                left = []
             finally:
-                if left:
-                    _answer(left, NotStored("the receiver was interrupted"))
+                _tell(left, NotStored("the receiver was interrupted"))
 
     def _next(self, count: int, size: int) -> list[_Waiting]:
         if len(self._waiting) <= count and self._bytes <= size:
@@ -104,11 +123,11 @@ class Writer:
         """Write to the store, and answer those whose entry is in it; returns the others."""
         refused = await self._inlet.write([waiting.entry for waiting in batch])
         if not refused:
-            _answer(batch)
+            _tell(batch)
             return []
         left = [batch[i] for i in refused]
         kept = set(range(len(batch))).difference(refused)
-        _answer([batch[i] for i in sorted(kept)])
+        _tell([batch[i] for i in sorted(kept)])
         return left
 
     async def _set_aside(self, batch: list[_Waiting], now: float) -> None:
@@ -117,20 +136,21 @@ class Writer:
         if why:
             self.shed["journal"] += len(batch)
             down = self._inlet.down or "the store is slow"
-            _answer(batch, NotStored(f"neither the store takes it ({down}) nor the journal ({why})"))
+            _tell(batch, NotStored(f"neither the store takes it ({down}) nor the journal ({why})"))
         else:
-            _answer(batch)
-
-    def _refused(self, what: str, why: str) -> NotStored:
-        self.shed[what] += 1
-        return NotStored(why)
+            _tell(batch)
 
 
-def _answer(batch: Sequence[_Waiting], error: NotStored | None = None) -> None:
+def _tell(batch: Sequence[_Waiting], error: NotStored | None = None) -> None:
+    loop = asyncio.get_running_loop()
     for waiting in batch:
-        if waiting.done.done():
-            continue
-        if error is None:
-            waiting.done.set_result(None)
-        else:
-            waiting.done.set_exception(error)
+        loop.call_soon(waiting.told, error)  # what goes wrong in one of them is not the others' trouble
+
+
+def _resolve(done: asyncio.Future[None], error: NotStored | None) -> None:
+    if done.done():
+        return
+    if error is None:
+        done.set_result(None)
+    else:
+        done.set_exception(error)

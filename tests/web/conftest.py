@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import httpx
 import pytest
@@ -23,6 +25,7 @@ from bridge.store.inbox import Inbox
 from bridge.store.keyspace import Keyspace
 from bridge.web import serve
 from bridge.web.app import application
+from bridge.web.protocol import Punctual
 from tests.sandbox_server import running
 from tests.sources.sns_world import KEY, TOPIC, World, local_sns
 
@@ -102,12 +105,12 @@ def receive(
     settings = wiring.load({"ALERT_BRIDGE_CONFIG": str(config), "REDIS_URL": store, "ALERT_BRIDGE_DATA": str(tmp_path)})
     with ExitStack() as stack:
 
-        def start(**changes: object) -> Receiving:
+        def start(http: type[asyncio.Protocol] | Literal["auto"] = Punctual, **changes: object) -> Receiving:
             made = replace(serve.receiver(settings), **changes)  # type: ignore[arg-type]  # a test's own choice
             cloudwatch = made.sources["cloudwatch"]
             assert isinstance(cloudwatch, CloudWatch)
             cloudwatch.signer = LocalSns(sns.url, KEY).signer
-            url = stack.enter_context(running(application(made), lifespan="on"))
+            url = stack.enter_context(running(application(made), lifespan="on", http=http))
             return Receiving(url, made.sources, made.keyspace)
 
         yield start
