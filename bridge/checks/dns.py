@@ -6,7 +6,7 @@ import re
 from datetime import datetime, timedelta
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from bridge.checks.asking import Asked, NoSuchName, ask
 from bridge.checks.looking import Glance, Notes, Wrong, in_words, looked, plain, since, within
@@ -38,7 +38,7 @@ def server_place(text: str) -> tuple[str, int]:
 class DnsOptions(Options):
     """What an operator sets for a check of this kind."""
 
-    name: Host
+    name: Host = Field(examples=["shop.example.com"])
     """What is asked for, in full: no search list is tried."""
     type: Literal["A", "AAAA", "CNAME", "MX", "TXT", "NS", "SOA", "SRV", "CAA", "PTR"] = "A"
     """The type of record. With PTR the name may be an address."""

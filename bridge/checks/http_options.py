@@ -75,7 +75,14 @@ def _count(value: object) -> object:
     return {True: FOLLOWED, False: 0}[value] if isinstance(value, bool) else value
 
 
-Scalar = bool | int | float | str | None
+def _scalar(value: object) -> object:
+    if isinstance(value, dict | list):
+        shape = "map" if isinstance(value, dict) else "list"
+        raise ValueError(f"has to be a text, a number, true or false, and not a {shape}: look deeper, as in status.db")  # noqa: TRY004 - pydantic collects ValueErrors
+    return value
+
+
+Scalar = Annotated[bool | int | float | str | None, BeforeValidator(_scalar)]
 
 
 class CheckAuth(Options):
@@ -88,7 +95,7 @@ class CheckAuth(Options):
 class HttpOptions(TargetOptions):
     """What an operator sets for a check of this kind."""
 
-    url: Annotated[str, AfterValidator(_url)]
+    url: Annotated[str, AfterValidator(_url)] = Field(examples=["https://shop.example.com/health"])
     """http or https; a query is sent but never shown."""
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = "GET"
     """How it is asked for."""

@@ -21,9 +21,9 @@ READ_LIMIT = 4096
 class TcpOptions(TargetOptions):
     """What an operator sets for a check of this kind."""
 
-    host: Host
+    host: Host = Field(examples=["db.example.com"])
     """A name or an address."""
-    port: Port
+    port: Port = Field(examples=[5432])
     """Where it listens."""
     send: Annotated[Secret | None, Careful] = None
     """A text that is sent once connected, as it is: write "PING\\r\\n" with its line end. Never shown."""

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import ClassVar, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from bridge.checks.certificate import expiring
 from bridge.checks.line import Place, Secured, connected, host_and_port
@@ -20,7 +20,7 @@ from bridge.settings import Options
 class TlsOptions(TargetOptions):
     """What an operator sets for a check of this kind."""
 
-    host: Host
+    host: Host = Field(examples=["shop.example.com"])
     """A name or an address."""
     port: Port = 443
     """Where TLS is spoken from the first byte on (no STARTTLS)."""

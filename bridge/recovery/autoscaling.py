@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from bridge.domain.incident import Incident
 from bridge.enrich.links.language import PLAIN
@@ -24,7 +24,9 @@ WHAT = "an id of an EC2 instance"
 class AutoscalingOptions(AwsOptions):
     """What an operator sets for an action of this kind."""
 
-    instance: Annotated[Template, Written(PLAIN), AfterValidator(held(INSTANCE, WHAT))]
+    instance: Annotated[Template, Written(PLAIN), AfterValidator(held(INSTANCE, WHAT))] = Field(
+        examples=["{{ labels.instance_id }}"]
+    )
     """Its id, mostly from a label: {{ labels.instance_id }}."""
     respect_grace_period: bool = True
     """Leave an instance alone that its group's health check grace period still protects."""

@@ -33,7 +33,7 @@ Json = dict[str, Any]
 class AwsOptions(Options):
     """What every action at AWS takes. Credentials are AWS's own business: environment, task role, instance role."""
 
-    region: Annotated[str, Field(pattern=r"^[a-z]{2,4}(-[a-z]+)+-\d$")]
+    region: Annotated[str, Field(pattern=r"^[a-z]{2,4}(-[a-z]+)+-\d$", examples=["ap-northeast-2"])]
     """As in ap-northeast-2."""
     endpoint_url: WebAddress | None = None
     """Of an emulator or a VPC endpoint; by default AWS's own."""

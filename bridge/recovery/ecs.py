@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from bridge.domain.incident import Incident
 from bridge.enrich.links.language import PLAIN
@@ -24,9 +24,9 @@ CLUSTER, SERVICE = "a name of an ECS cluster", "a name of an ECS service"
 class EcsOptions(AwsOptions):
     """What an operator sets for an action of this kind."""
 
-    cluster: Annotated[Template, Written(PLAIN), AfterValidator(held(ECS, CLUSTER))]
+    cluster: Annotated[Template, Written(PLAIN), AfterValidator(held(ECS, CLUSTER))] = Field(examples=["prod"])
     """Its name; may be a template: {{ labels.ClusterName }}."""
-    service: Annotated[Template, Written(PLAIN), AfterValidator(held(ECS, SERVICE))]
+    service: Annotated[Template, Written(PLAIN), AfterValidator(held(ECS, SERVICE))] = Field(examples=["checkout"])
     """Its name; may be a template: {{ labels.ServiceName }}."""
 
 

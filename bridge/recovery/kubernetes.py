@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, ClassVar, Self
 
 import msgspec
-from pydantic import AfterValidator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from bridge.domain.incident import Incident
 from bridge.domain.words import clip
@@ -42,9 +42,11 @@ def _sound_token(token: Secret) -> Secret:
 class KubernetesOptions(Options):
     """What an operator sets for an action of this kind; the cluster is the worker's own unless `api_url` is set."""
 
-    namespace: Annotated[Template, Written(PLAIN), AfterValidator(held(DNS_LABEL, NAMESPACE))]
+    namespace: Annotated[Template, Written(PLAIN), AfterValidator(held(DNS_LABEL, NAMESPACE))] = Field(
+        examples=["shop"]
+    )
     """May be a template: {{ labels.namespace }}."""
-    deployment: _Workload | None = None
+    deployment: _Workload | None = Field(default=None, examples=["api"])
     """Its name; may be a template: {{ labels.deployment }}."""
     statefulset: _Workload | None = None
     """Instead of a deployment."""

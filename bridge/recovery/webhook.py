@@ -15,7 +15,7 @@ from typing import Annotated, ClassVar
 from urllib.parse import urlsplit
 
 import msgspec
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from bridge.domain.incident import Incident
 from bridge.domain.words import clip
@@ -71,9 +71,9 @@ def signature(key: bytes, message_id: str, timestamp: int, body: bytes) -> str:
 class WebhookOptions(Options):
     """What an operator sets for an action of this kind."""
 
-    url: Annotated[Secret, AfterValidator(_address)]
+    url: Annotated[Secret, AfterValidator(_address)] = Field(examples=["${RESTART_URL}"])
     """http or https; only its host is ever shown."""
-    secret: Annotated[Secret, AfterValidator(_sound_key)]
+    secret: Annotated[Secret, AfterValidator(_sound_key)] = Field(examples=["${RESTART_SECRET}"])
     """`whsec_` and the key in base64, as receivers take it."""
 
 

@@ -9,14 +9,31 @@ from bridge.settings.document import Document
 from bridge.settings.options import is_loopback
 from bridge.settings.sections import General
 
-NO_SOURCES = (
-    "there are no sources (and no checks or heartbeats), so nothing can come in: add one, as in"
-    ' sources: {sentry: {kind: sentry, client_secret: "${SENTRY_CLIENT_SECRET}"}}'
-)
-NO_DESTINATIONS = (
-    "there are no destinations, so nobody would be told: add one, as in"
-    ' destinations: {oncall: {kind: slack, token: "${SLACK_BOT_TOKEN}", channel: C0ONCALL}}'
-)
+FIRST = {
+    "sources": 'sentry: {kind: sentry, client_secret: "${SENTRY_CLIENT_SECRET}"}',
+    "destinations": 'oncall: {kind: slack, token: "${SLACK_BOT_TOKEN}", channel: C0ONCALL}',
+    "heartbeats": 'nightly-backup: {key: "${BACKUP_KEY}", period: 1d, grace: 1h}',
+    "checks": "shop: {url: https://shop.example.com/health}",
+    "recovery": 'restart-shop: {kind: webhook, url: "${RESTART_URL}", secret: "${RESTART_SECRET}"}',
+    "routes": "[{match: ['severity=critical'], to: [oncall]}]",
+    "links": "[{label: Trace, kind: jaeger, url: https://jaeger.example.com}]",
+}
+"""What a section may begin with."""
+_NONE = {
+    "sources": "there are no sources (and no checks or heartbeats), so nothing can come in",
+    "destinations": "there are no destinations, so nobody would be told",
+}
+
+
+def empty(section: str) -> str:
+    """Return what is said of a section that has to have an entry and has none."""
+    return f"{_NONE[section]}: add one, as in {section}: {{{FIRST[section]}}}"
+
+
+def misshapen(section: str) -> str:
+    """Return what is said of a section that is no map of names, or no list."""
+    what, first = ("list", FIRST[section]) if FIRST[section][0] == "[" else ("map of names", f"{{{FIRST[section]}}}")
+    return f"has to be a {what}, as in {section}: {first}"
 
 
 def give(

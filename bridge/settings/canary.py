@@ -20,7 +20,7 @@ def _long_enough(secret: Secret | None) -> Secret | None:
 class CanaryOptions(Options):
     """A synthetic alert that travels source → store → worker → destination, and is taken back (docs/canary.md)."""
 
-    to: Annotated[tuple[str, ...], Field(min_length=1)]
+    to: Annotated[tuple[str, ...], Field(min_length=1, examples=[["oncall"]])]
     """Names of destinations that can take a message back: Slack with a token."""
     every: Annotated[Duration, Field(ge=timedelta(seconds=5))] = timedelta(minutes=5)
     """How often one is sent."""

@@ -9,18 +9,16 @@ from datetime import timedelta
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from bridge.settings import shapes, unknown
 from bridge.settings.document import Document, Path
-from bridge.settings.fields import FILE, Model, keys, model_at, secrets
+from bridge.settings.fields import FILE, Model, field_at, keys, model_at, secrets
 from bridge.settings.options import format_duration
 from bridge.settings.problems import did_you_mean, listed
+from bridge.settings.unknown import Around
 
+ALONE = Around()
 _SHAPES = {
-    "list_type": "has to be a list: write [ ] around it, or a - before each item",
-    "tuple_type": "has to be a list: write [ ] around it, or a - before each item",
-    "set_type": "has to be a list: write [ ] around it, or a - before each item",
     "dict_type": "has to be a map: write key: value",
-    "model_type": "has to be a map: write key: value",
-    "model_attributes_type": "has to be a map: write key: value",
     "bool_type": "has to be true or false",
     "bool_parsing": "has to be true or false",
     "int_type": "has to be a whole number",
@@ -30,14 +28,13 @@ _SHAPES = {
     "float_parsing": "has to be a number",
 }
 _SPAN = re.compile(r"datetime\.timedelta\(([^()]*)\)")
+_LISTS = {"list_type", "tuple_type", "set_type", "frozen_set_type"}
+_MAPS = {"model_type", "model_attributes_type"}
 _NUMBERS = {"int_type", "int_parsing", "int_from_float", "bool_type", "bool_parsing", "float_type", "float_parsing"}
 
 
-def complain(error: ValidationError, document: Document, path: Path, model: Model, also: Sequence[str] = ()) -> None:
-    """Add a problem to the document for each of pydantic's errors about the data at a path.
-
-    `also` are keys that may stand there beside the model's own.
-    """
+def complain(error: ValidationError, document: Document, path: Path, model: Model, around: Around = ALONE) -> None:
+    """Add a problem to the document for each of pydantic's errors about the data at a path."""
     told: set[Path] = set()
     for detail in error.errors(include_url=False):
         missing = detail["type"] in ("missing", "extra_forbidden")
@@ -46,7 +43,7 @@ def complain(error: ValidationError, document: Document, path: Path, model: Mode
             continue
         told.add(place)
         names = document.variables.get(place, [])
-        message = _words(detail, model_at(model, detail["loc"][:-1]), also if len(detail["loc"]) == 1 else (), names)
+        message = _words(detail, model, around if len(detail["loc"]) == 1 else ALONE, names)
         document.problems.append(document.at(place, message, key=detail["type"] == "extra_forbidden"))
 
 
@@ -72,47 +69,39 @@ def _follows(detail: ErrorDetails) -> bool:
     return detail["type"] == "too_short" and isinstance(given, list) and len(given) >= detail["ctx"]["min_length"]
 
 
-def _words(detail: ErrorDetails, model: Model | None, also: Sequence[str], names: Sequence[str]) -> str:
+def _words(detail: ErrorDetails, whole: Model, around: Around, names: Sequence[str]) -> str:
     kind, context = detail["type"], detail.get("ctx", {})
-    key = str(detail["loc"][-1]) if detail["loc"] else ""
+    key, model = str(detail["loc"][-1]) if detail["loc"] else "", model_at(whole, detail["loc"][:-1])
     if kind == "missing" and names:
         return f"is missing, because it is taken from {listed(names)}, which is empty: set that"
     if kind == "missing":
         twin = f" or {key}{FILE}" if model and key in secrets(model) else ""
         return f"is missing: add {key}{twin}"
     if kind == "extra_forbidden":
-        return _unknown(key, [*(keys(model) if model else ()), *also])
+        return unknown.option(key, [*(keys(model) if model else ()), *around.keys], around.kinds)
     if kind in ("value_error", "assertion_error"):
         return str(context.get("error", detail["msg"]))
     if detail["input"] is None:
         return "is empty: write a value, or remove the key"
     if kind in ("enum", "literal_error"):
         return _one_of(str(context.get("expected", "")), detail["input"])
-    if kind == "string_type":
-        return _no_text(detail["input"])
-    return _shape(detail)
-
-
-def _unknown(key: str, known: Sequence[str]) -> str:
-    hint = did_you_mean(key, known)
-    return f'there is no option "{key}" here.{hint or f" Remove it, or write one of: {listed(known)}"}'
+    return _shape(detail, whole)
 
 
 def _one_of(expected: str, given: object) -> str:
     known = re.findall(r"'([^']*)'", expected)
     hint = did_you_mean(given, known) if isinstance(given, str) else ""
-    return f"has to be one of: {listed(known) or expected}.{hint}"
+    return f"has to be one of: {listed(known) or expected}{hint and f'.{hint}'}"
 
 
-def _no_text(given: object) -> str:
-    if isinstance(given, dict | list):
-        return f"has to be a text, and not a {'map' if isinstance(given, dict) else 'list'}"
-    read = "true or false" if isinstance(given, bool) else "a number"
-    return f"has to be a text, and YAML reads {read} here: put it in quotes"
-
-
-def _shape(detail: ErrorDetails) -> str:
-    kind, context = detail["type"], detail.get("ctx", {})
+def _shape(detail: ErrorDetails, whole: Model) -> str:
+    kind, context, info = detail["type"], detail.get("ctx", {}), field_at(whole, detail["loc"])
+    if kind == "string_type":
+        return shapes.text(detail["input"], info)
+    if kind in _LISTS:
+        return shapes.items(detail["input"], info)
+    if kind in _MAPS and (model := model_at(whole, detail["loc"])):
+        return shapes.options(detail["input"], model)
     if kind in _SHAPES:
         quoted = kind in _NUMBERS and isinstance(detail["input"], str)
         return _SHAPES[kind] + (f', and not "{detail["input"]}"' if quoted else "")
@@ -121,7 +110,9 @@ def _shape(detail: ErrorDetails) -> str:
     if kind in ("too_short", "string_too_short"):  # the former of a Secret
         return f"is too short: write at least {context.get('min_length')} characters"
     if kind == "string_pattern_mismatch":
-        return f"does not have the right form, which is {context.get('pattern')}"
+        form = f", which is {context.get('pattern')}"
+        example = f": write one such as {info.examples[0]}" if info is not None and info.examples else ""
+        return f"does not have the right form{example or form}"
     said = re.sub(r"^(Input|Value|String|List|Tuple) should ", "has to ", detail["msg"])
     return _SPAN.sub(_span, said).replace("timedelta", "duration")
 

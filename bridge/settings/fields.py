@@ -64,6 +64,14 @@ def model_at(model: Model, path: tuple[str | int, ...]) -> Model | None:
     return found
 
 
+def field_at(model: Model, path: tuple[str | int, ...]) -> FieldInfo | None:
+    """Return the field that a path inside a model leads to, or that the item at its end is one of."""
+    while path and not isinstance(path[-1], str):
+        path = path[:-1]
+    owner = model_at(model, path[:-1]) if path else None
+    return dict(fields(owner)).get(str(path[-1])) if owner else None
+
+
 def described(model: Model) -> dict[str, str]:
     """Return what the docstrings under a model's fields say, by key: read from the source, so for schemas only."""
     found: dict[str, str] = {}

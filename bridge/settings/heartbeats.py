@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo
@@ -16,7 +16,7 @@ from bridge.domain.heartbeat import Plan
 from bridge.domain.matcher import parse_matchers
 from bridge.domain.watchdog import Watchdog
 from bridge.settings.document import Document
-from bridge.settings.options import Duration, Options, Secret
+from bridge.settings.options import Duration, Options, Secret, parse_duration
 from bridge.settings.problems import did_you_mean, listed
 from bridge.settings.values import MatcherText, Timezone
 
@@ -66,20 +66,20 @@ Second = Annotated[Duration, Field(ge=timedelta(seconds=1))]
 class AlertOptions(Options):
     """Alerts that are pings of a heartbeat: they make no incident; that they stay away is the news."""
 
-    source: str
+    source: str = Field(examples=["alertmanager"])
     """Name of the source that they come through."""
-    match: tuple[MatcherText, ...] = Field(min_length=1)
+    match: tuple[MatcherText, ...] = Field(min_length=1, examples=[["alertname=Watchdog"]])
     """Alertmanager's matchers, all of which have to hold."""
 
 
 class HeartbeatOptions(Options):
     """One heartbeat: who pings, how often, and what is said when it does not."""
 
-    key: Annotated[Secret | None, AfterValidator(_fit)] = None
+    key: Annotated[Secret | None, AfterValidator(_fit)] = Field(default=None, examples=["${BACKUP_KEY}"])
     """What its address ends with: /ping/<key>. 16 characters at least; no two heartbeats have the same."""
     alert: AlertOptions | None = None
     """Instead of a key: alerts of a source that are its pings."""
-    period: Second | None = None
+    period: Second | None = Field(default=None, examples=["1d"])
     """How often it pings."""
     cron: Annotated[str, AfterValidator(_cron)] = ""
     """Instead of a period: when it pings."""
@@ -99,7 +99,8 @@ class HeartbeatOptions(Options):
     @model_validator(mode="after")
     def _one_of_each(self) -> Self:
         if (self.key is None) == (self.alert is None):
-            raise ValueError("needs either key (for /ping/<key>) or alert (alerts that are its pings)")
+            either = "either key (for /ping/<key>) or alert (alerts that are its pings)"
+            raise ValueError(f"needs {either}" if self.key is None else f"takes {either}: remove one of the two")
         if bool(self.period) == bool(self.cron):
             raise ValueError("needs either period, as in 1h, or cron, as in 30 3 * * *: write one of the two")
         if self.timezone is not None and not self.cron:
@@ -140,6 +141,23 @@ class LivenessOptions(Options):
         if self.expect_every is None:
             return None
         return Plan(name=SOURCE + name, every=self.expect_every, timezone=str(timezone))
+
+
+def misshapen(name: str, given: object) -> str:
+    """Return what is said of a heartbeat that is no map; a bare text may be its period or its cron expression."""
+    when = "period: 1d"
+    if isinstance(given, str):
+        form = "period" if _reads(parse_duration, given) else "cron" if _reads(_cron, given) else ""
+        when = f'{form}: "{given}"' if form == "cron" else f"{form}: {given}" if form else when
+    return f'{"is empty" if given is None else "has to be a map"}: write {name}: {{key: "${{BACKUP_KEY}}", {when}}}'
+
+
+def _reads(reader: Callable[[str], object], text: str) -> bool:
+    try:
+        reader(text)
+    except ValueError:
+        return False
+    return True
 
 
 def check(found: Document, heartbeats: Mapping[str, HeartbeatOptions], sources: Collection[str]) -> None:

@@ -8,12 +8,12 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from bridge.domain.routing import Route
-from bridge.settings import advice
+from bridge.settings import advice, heartbeats, shapes, unknown
 from bridge.settings.checks import DEFAULT_KIND, PlannedCheck, PlanOptions
-from bridge.settings.complaints import complain
+from bridge.settings.complaints import ALONE, complain
 from bridge.settings.document import Document, Path
 from bridge.settings.fields import keys
-from bridge.settings.heartbeats import HeartbeatOptions, LivenessOptions, check
+from bridge.settings.heartbeats import HeartbeatOptions, LivenessOptions
 from bridge.settings.names import complaint
 from bridge.settings.options import Options, Secret
 from bridge.settings.problems import Problem, did_you_mean, listed
@@ -30,6 +30,7 @@ from bridge.settings.sections import (
     ThresholdOptions,
     data_path,
 )
+from bridge.settings.unknown import Around
 
 SECTIONS = ("sources", "destinations", "routes", "recovery", "links", "scrub", "heartbeats", "checks")
 RESERVED = {"checks": "the bridge's own checks", "heartbeats": "heartbeats", "alert-bridge": "the bridge's own trouble"}
@@ -57,16 +58,16 @@ class Loader:
             self._found.fail((), "the config has no sources and destinations: begin with a copy of config/bridge.yaml")
             return None
         self._check_top(top)
-        given = self._map(top, "sources", advice.NO_SOURCES, needed=not (top.get("checks") or top.get("heartbeats")))
+        given = self._map(top, "sources", needed=not (top.get("checks") or top.get("heartbeats")))
         sources = self._sources(given)
-        destinations = self._destinations(self._map(top, "destinations", advice.NO_DESTINATIONS))
-        heartbeats = self._heartbeats(top, list(given))
+        destinations = self._destinations(self._map(top, "destinations", needed=True))
+        beats = self._heartbeats(top, list(given))
         routes = self._routes(top)
-        recovery = self._recovery(self._section(top, "recovery"))
+        recovery = self._recovery(self._map(top, "recovery"))
         links = self._links(top)
-        checks = self._checks(self._section(top, "checks"))
+        checks = self._checks(self._map(top, "checks"))
         general = self._general(top)
-        scrub = self._model(self._kinds.scrub, self._section(top, "scrub"), ("scrub",))
+        scrub = self._scrub(top)
         if general is None or scrub is None:
             return None
         fallbacks = {one.fallback for one in destinations.values()}
@@ -80,7 +81,7 @@ class Loader:
             links=links,
             checks=checks,
             scrub=scrub,
-            heartbeats=heartbeats,
+            heartbeats=beats,
             redis_url=general.redis.url or self._redis_url(),
             sentry_dsn=general.sentry_dsn or self._secret("SENTRY_DSN"),
             data=data_path(self._environ),
@@ -91,19 +92,17 @@ class Loader:
         known = [*SECTIONS, *keys(General)]
         for key in top:
             if key not in known and not key.startswith("x-"):
-                hint = did_you_mean(key, known) or f" Remove it, or write one of: {listed(known)}"
-                self._found.fail((key,), f'there is no section "{key}".{hint}', key=True)
+                self._found.fail((key,), unknown.section(key, known, General), key=True)
 
-    def _map(self, top: Data, section: str, empty: str, *, needed: bool = True) -> Data:
-        """Return a section of named entries, of which there has to be at least one if it is needed."""
+    def _map(self, top: Data, section: str, *, needed: bool = False) -> Data:
+        """Return a section of named entries; there has to be at least one if it is needed."""
         entries = top.get(section)
         if isinstance(entries, dict) and entries:
             return {name: entry for name, entry in entries.items() if self._named(section, name)}
-        if entries in (None, {}):
-            if needed:
-                self._found.fail((section,), empty)
-        elif (section,) not in self._found.broken:
-            self._found.fail((section,), f"has to be a map of names: {empty}")
+        if entries not in (None, {}):
+            self._unless_broken((section,), advice.misshapen(section))
+        elif needed:
+            self._found.fail((section,), advice.empty(section))
         return {}
 
     def _named(self, section: str, name: str) -> bool:
@@ -112,22 +111,19 @@ class Loader:
             self._found.fail((section, name), what, key=True)
         return not what
 
-    def _section(self, top: Data, section: str) -> Data:
-        """Return an optional section's entries; an empty one has none."""
-        entries = top.get(section)
-        if isinstance(entries, dict):
-            return entries
-        if entries is not None and (section,) not in self._found.broken:
-            self._found.fail((section,), "has to be a map: write key: value")
-        return {}
-
     def _list(self, top: Data, section: str) -> list[object]:
         entries = top.get(section)
         if isinstance(entries, list):
             return entries
-        if entries is not None and (section,) not in self._found.broken:
-            self._found.fail((section,), "has to be a list: write a - before each item")
+        if entries is not None:
+            self._unless_broken((section,), advice.misshapen(section))
         return []
+
+    def _scrub(self, top: Data) -> Options | None:
+        given = top.get("scrub")
+        if given is not None and not isinstance(given, dict):
+            self._unless_broken(("scrub",), shapes.options(given, self._kinds.scrub))
+        return self._model(self._kinds.scrub, given if isinstance(given, dict) else {}, ("scrub",))
 
     def _sources(self, entries: Data) -> dict[str, Configured]:
         found = {}
@@ -135,33 +131,27 @@ class Loader:
             path = ("sources", name)
             if name in RESERVED:
                 self._unless_broken(path, f'"{name}" is what speaks of {RESERVED[name]}: give it another name')
-            kind, data = self._kind(entry, path, self._kinds.sources)
-            own, rest = self._apart(LivenessOptions, data, path)
-            also = ("kind", *keys(LivenessOptions))
-            options = self._model(self._kinds.sources[kind], rest, path, also) if kind else None
+            kind, options, own = self._entry(entry, path, self._kinds.sources, LivenessOptions)
             if options is not None:
                 found[name] = Configured(kind, options, own)
         return found
 
     def _heartbeats(self, top: Data, sources: Sequence[str]) -> dict[str, HeartbeatOptions]:
         found = {}
-        for name, entry in self._section(top, "heartbeats").items():
+        for name, entry in self._map(top, "heartbeats").items():
             path = ("heartbeats", name)
             if not isinstance(entry, dict):
-                self._unless_broken(path, "has to be a map: write key, period and grace")
-            elif self._named("heartbeats", name) and (options := self._model(HeartbeatOptions, entry, path)):
+                self._unless_broken(path, heartbeats.misshapen(name, entry))
+            elif options := self._model(HeartbeatOptions, entry, path):
                 found[name] = options
-        check(self._found, found, sources)
+        heartbeats.check(self._found, found, sources)
         return found
 
     def _destinations(self, entries: Data) -> dict[str, Destination]:
         found = {}
         for name, entry in entries.items():
             path = ("destinations", name)
-            kind, data = self._kind(entry, path, self._kinds.destinations)
-            told, rest = self._apart(ThresholdOptions, data, path)
-            also = ("kind", *keys(ThresholdOptions))
-            options = self._model(self._kinds.destinations[kind], rest, path, also) if kind else None
+            kind, options, told = self._entry(entry, path, self._kinds.destinations, ThresholdOptions)
             if options is not None:
                 found[name] = Destination(kind, options, told.threshold(), told.fallback)
             self._check_fallback(name, told.fallback, list(entries))
@@ -175,24 +165,10 @@ class Loader:
             hint = did_you_mean(fallback, known) or f" There are: {listed(known)}"
             self._unless_broken(path, f'there is no destination "{fallback}".{hint}')
 
-    def _apart(self, model: type[Model], data: Data, path: Path) -> tuple[Model, Data]:
-        """Return the options that every entry takes beside those of its kind, and the rest."""
-        own = {key: data[key] for key in keys(model) if key in data}
-        options = self._model(model, own, path)
-        rest = {key: value for key, value in data.items() if key not in own}
-        return options or model(), rest
-
     def _checks(self, entries: Data) -> dict[str, PlannedCheck]:
         found = {}
         for name, entry in entries.items():
-            path = ("checks", name)
-            if not self._named("checks", name):
-                continue
-            entry = {"kind": DEFAULT_KIND, **entry} if isinstance(entry, dict) else entry
-            kind, data = self._kind(entry, path, self._kinds.checks)
-            plan, rest = self._apart(PlanOptions, data, path)
-            also = ("kind", *keys(PlanOptions))
-            options = self._model(self._kinds.checks[kind], rest, path, also) if kind else None
+            kind, options, plan = self._entry(entry, ("checks", name), self._kinds.checks, PlanOptions, DEFAULT_KIND)
             if options is not None:
                 found[name] = PlannedCheck(kind, options, plan)
         return found
@@ -200,51 +176,53 @@ class Loader:
     def _recovery(self, entries: Data) -> dict[str, Recovery]:
         found = {}
         for name, entry in entries.items():
-            path = ("recovery", name)
-            if self._named("recovery", name):
-                kind, data = self._kind(entry, path, self._kinds.recovery)
-                guard, rest = self._apart(GuardOptions, data, path)
-                also = ("kind", *keys(GuardOptions))
-                options = self._model(self._kinds.recovery[kind], rest, path, also) if kind else None
-                if options is not None:
-                    found[name] = Recovery(kind, options, guard.guard())
+            kind, options, guard = self._entry(entry, ("recovery", name), self._kinds.recovery, GuardOptions)
+            if options is not None:
+                found[name] = Recovery(kind, options, guard.guard())
         return found
 
     def _links(self, top: Data) -> tuple[Options, ...]:
-        found = []
-        for index, entry in enumerate(self._list(top, "links")):
-            path = ("links", index)
-            kind, data = self._kind(entry, path, self._kinds.links)
-            options = self._model(self._kinds.links[kind], data, path, ("kind",)) if kind else None
-            found += [options] if options is not None else []
-        return tuple(found)
+        entries = enumerate(self._list(top, "links"))
+        found = [self._entry(entry, ("links", index), self._kinds.links, Options)[1] for index, entry in entries]
+        return tuple(options for options in found if options is not None)
 
-    def _kind(self, entry: object, path: Path, known: Mapping[str, type[Options]]) -> tuple[str, Data]:
-        """Return an entry's kind (empty when it has none that is known) and its options.
+    def _entry(
+        self, entry: object, path: Path, known: Mapping[str, type[Options]], beside: type[Model], default: str = ""
+    ) -> tuple[str, Options | None, Model]:
+        """Return an entry's kind, that kind's options, and the ones that every entry takes beside them.
 
-        Models that have no field `kind` are not given it.
+        The kind is "" when none is known, and `default` when it is left out; models that have no field `kind` are not
+        given it.
         """
         if not isinstance(entry, dict):
-            self._unless_broken(path, f"has to be a map with a kind: write kind: and one of {listed(known)}")
-            return "", {}
-        kind = entry.get("kind")
-        if not isinstance(kind, str) or kind not in known:
-            hint = did_you_mean(kind, known) if isinstance(kind, str) else ""
-            said = f'there is no kind "{kind}" here' if isinstance(kind, str) else "kind is missing"
-            self._unless_broken((*path, "kind"), f"{said}.{hint or f' Write one of: {listed(known)}'}")
-            return "", dict(entry)
-        keep = "kind" in known[kind].model_fields
-        return kind, {key: value for key, value in entry.items() if keep or key != "kind"}
+            name = path[-1] if isinstance(path[-1], str) else ""
+            self._unless_broken(path, shapes.entry(name, entry, known, default))
+            return "", None, beside()
+        kind = self._kind(entry, path, known, default)
+        own = {key: entry[key] for key in keys(beside) if key in entry}
+        drop = {*own, "kind"} if not kind or "kind" not in known[kind].model_fields else own.keys()
+        rest = {key: value for key, value in entry.items() if key not in drop}
+        around = Around(("kind", *keys(beside)), {other: model for other, model in known.items() if other != kind})
+        options = self._model(known[kind], rest, path, around) if kind else None
+        return kind, options, self._model(beside, own, path) or beside()
+
+    def _kind(self, entry: Data, path: Path, known: Mapping[str, type[Options]], default: str) -> str:
+        kind = entry.get("kind", default or None)
+        if isinstance(kind, str) and kind in known:
+            return kind
+        self._unless_broken((*path, "kind"), unknown.kind(kind, str(path[-1]), entry, known))
+        return ""
 
     def _routes(self, top: Data) -> tuple[Route, ...]:
         found = []
         destinations = top.get("destinations")
         known = list(destinations) if isinstance(destinations, dict) else None
-        actions = list(self._section(top, "recovery"))
+        actions = top.get("recovery")
+        actions = list(actions) if isinstance(actions, dict) else []
         for index, entry in enumerate(self._list(top, "routes")):
             path = ("routes", index)
             if not isinstance(entry, dict):
-                self._unless_broken(path, "has to be a map: write match: [...] and to: [...]")
+                self._unless_broken(path, shapes.route(entry))
             elif options := self._model(RouteOptions, entry, path):
                 found.append(options.route())
                 self._check_names("destination", options.to, (*path, "to"), known)
@@ -262,13 +240,13 @@ class Loader:
         own = {key: top[key] for key in keys(General) if top.get(key) is not None}
         return self._model(General, own, ())
 
-    def _model(self, model: type[Model], data: Data, path: Path, also: Sequence[str] = ()) -> Model | None:
+    def _model(self, model: type[Model], data: Data, path: Path, around: Around = ALONE) -> Model | None:
         """Return the options, or None with what is wrong with them in the document."""
         filled = self._files.filled(model, data, path)
         try:
             return model.model_validate(filled)
         except ValidationError as error:
-            complain(error, self._found, path, model, also)
+            complain(error, self._found, path, model, around)
             return None
 
     def _unless_broken(self, path: Path, message: str) -> None:

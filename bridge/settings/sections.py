@@ -156,7 +156,9 @@ class Log(Options):
 class Redis(Options):
     """The store."""
 
-    url: Annotated[Secret | None, AfterValidator(_redis_address)] = None
+    url: Annotated[Secret | None, AfterValidator(_redis_address)] = Field(
+        default=None, examples=["redis://store:6379/0"]
+    )
     """By default the environment's REDIS_URL."""
     prefix: str = Field(default="{ab}:", pattern=r"^[!-z|~]*\{[!-z|~]+\}[!-z|~]*$", max_length=64)
     """Before every key, to let several bridges share one Redis; its {hash tag} keeps a Cluster's keys together."""
@@ -188,13 +190,13 @@ class General(Options):
 class RouteOptions(Options):
     """One route."""
 
-    match: tuple[MatcherText, ...] = ()
+    match: tuple[MatcherText, ...] = Field(default=(), examples=[["severity=critical"]])
     """Alertmanager's matchers, all of which have to hold; none: everything matches."""
-    to: tuple[str, ...]
+    to: tuple[str, ...] = Field(examples=[["oncall"]])
     """Names of destinations; an empty list tells nobody."""
     continue_: bool = Field(default=False, alias="continue")
     """Ask the routes below too."""
-    recover: tuple[str, ...] = ()
+    recover: tuple[str, ...] = Field(default=(), examples=[["restart-shop"]])
     """Names of recovery actions that are tried against what matches."""
 
     def route(self) -> Route:

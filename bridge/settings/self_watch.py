@@ -30,7 +30,9 @@ def _reachable(url: str) -> bool:
 class SelfWatch(Options):
     """When the bridge tells of its own trouble (docs/self-alerts.md)."""
 
-    heartbeat_url: Annotated[Secret | None, AfterValidator(_address)] = None
+    heartbeat_url: Annotated[Secret | None, AfterValidator(_address)] = Field(
+        default=None, examples=["${HEARTBEAT_URL}"]
+    )
     """Called (GET) about once a minute while the whole path is proven, and not otherwise; such an address is a key."""
 
     blocked_for: Positive = timedelta(seconds=55)

@@ -21,7 +21,8 @@ def _zone(name: object) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ValueError, KeyError, OSError) as error:
-        hint = did_you_mean(name, available_timezones())
+        short = len(name) <= 4  # KST: the nearest abbreviation is another place's
+        hint = "" if short else did_you_mean(name, available_timezones())
         raise ValueError(f'there is no timezone "{name}".{hint or " Write one such as Asia/Seoul or UTC"}') from error
 
 

@@ -40,7 +40,7 @@ class BasicAuth(settings.Options):
 class AlertmanagerOptions(settings.Options):
     """How Alertmanager proves itself; every proof that is set must hold."""
 
-    bearer_token: Filled = None
+    bearer_token: Filled = Field(default=None, examples=["${ALERTMANAGER_TOKEN}"])
     """As in Alertmanager's `http_config.authorization.credentials`."""
     previous_bearer_token: Annotated[Secret | None, AfterValidator(_blank_is_none)] = None
     """Accepted too, while a new token is rolled out; empty means none."""

@@ -49,7 +49,9 @@ _REASON_LIMIT = 400
 class CloudWatchOptions(settings.Options):
     """What an operator can set for a source of kind cloudwatch."""
 
-    topic_arns: tuple[Annotated[str, AfterValidator(_topic_arn)], ...] = Field(min_length=1)
+    topic_arns: tuple[Annotated[str, AfterValidator(_topic_arn)], ...] = Field(
+        min_length=1, examples=[["arn:aws:sns:ap-northeast-2:123456789012:alarms"]]
+    )
     """The SNS topics that may speak here; any AWS customer's topic has a valid signature."""
     signing_hosts: tuple[Annotated[str, AfterValidator(_signing_host)], ...] = ()
     """"host" or "host:port" trusted beside AWS's own, for emulators; plain http only if it is loopback."""

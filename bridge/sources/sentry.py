@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from bridge import settings
 from bridge.domain.alert import Status
@@ -47,7 +47,7 @@ def _filled_or_none(secret: Secret | None) -> Secret | None:
 class SentryOptions(settings.Options):
     """What an operator sets for a Sentry source."""
 
-    client_secret: Annotated[Secret, AfterValidator(_filled)]
+    client_secret: Annotated[Secret, AfterValidator(_filled)] = Field(examples=["${SENTRY_CLIENT_SECRET}"])
     """Signs every webhook; shown on the integration's page in Sentry."""
     previous_client_secret: Annotated[Secret | None, AfterValidator(_filled_or_none)] = None
     """Accepted beside the new one while the secret is being changed; empty means none."""

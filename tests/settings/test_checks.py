@@ -86,7 +86,7 @@ def test_names_are_held_to_the_same_rule_as_others() -> None:
 
 def test_a_check_that_is_no_map_is_told() -> None:
     (found,) = problems(with_small("checks: {shop: 'https://shop.example.com'}\n"))
-    assert "has to be a map with a kind" in found
+    assert "has to be a map: write " in found
 
 
 def test_no_source_may_have_the_name_of_the_checks() -> None:

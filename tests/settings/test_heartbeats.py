@@ -70,7 +70,7 @@ def test_a_source_may_have_to_speak_now_and_then() -> None:
         ("{alert: {source: zzz, match: [a=b]}, period: 1h}", 'there is no source "zzz". There are: sentry'),
         ("{alert: {source: sentry, match: []}, period: 1h}", "has too few items"),
         ("{alert: {source: sentry, match: ['a=\"']}, period: 1h}", "expected a second double quote"),
-        ("1h", "has to be a map: write key, period and grace"),
+        ("1h", "period: 1h}"),
         ("{key: '${KEY}', period: 1h, runbook: wiki}", "is not an address"),
     ],
 )

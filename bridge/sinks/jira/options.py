@@ -42,11 +42,11 @@ def _fields(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
 class JiraOptions(Options):
     """A Jira site, a project in it, and what issues there look like."""
 
-    url: WebAddress
+    url: WebAddress = Field(examples=["https://example.atlassian.net"])
     flavour: Literal["auto", "cloud", "datacenter"] = "auto"
-    user: str | None = None
+    user: str | None = Field(default=None, examples=["bot@example.com"])
     """Cloud: the account's e-mail. Data Center with a personal access token: leave it out."""
-    token: Secret
+    token: Secret = Field(examples=["${JIRA_API_TOKEN}"])
     browse_url: WebAddress | None = None
     """Where people open issues, if that is not `url` (an API gateway in front of Jira)."""
     project: Annotated[str, AfterValidator(_project)] = Field(json_schema_extra={"pattern": PROJECT})

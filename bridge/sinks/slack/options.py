@@ -16,9 +16,9 @@ _CHANNEL = re.compile(r"[CGD][A-Z0-9]{2,}")
 class SlackOptions(Options):
     """A channel with a bot token, or an incoming webhook."""
 
-    token: Secret | None = None
+    token: Secret | None = Field(default=None, examples=["${SLACK_BOT_TOKEN}"])
     """Bot token (xoxb-…) of an installed app; scopes in config/slack-app-manifest.yaml."""
-    channel: str = ""
+    channel: str = Field(default="", examples=["C0ONCALL"])
     """ID of the channel (C…, G… or D…): at the end of the channel's About tab."""
     webhook_url: Secret | None = None
     """Instead of token and channel: can't edit, can't reply in threads, may tell twice after an outage."""
