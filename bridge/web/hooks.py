@@ -6,13 +6,15 @@ import asyncio
 import random
 import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
+from typing import NamedTuple
 
 import structlog
 
+from bridge import logs
 from bridge.domain.words import clip
 from bridge.enrich.scrub import Scrubber
 from bridge.pipeline.receive import receive as prove_and_parse
@@ -34,7 +36,22 @@ ASK_WITHIN = 4.0
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _TRACE_ID = re.compile(r"[0-9A-Za-z_.:-]{1,64}")
 
+_NOT_STORED: Answer = (503, {"error": "it can't be kept right now"})
+
 log = structlog.get_logger(__name__)
+
+
+class _Taken(NamedTuple):
+    """A request that was taken at once and waits to be stored."""
+
+    visit: Visit
+    name: str
+    alerts: int
+    trace: str
+
+    def line(self) -> dict[str, object]:
+        """Return what is logged of it once it is stored."""
+        return {"source": self.name, "status": 202, "trace_id": self.trace, "accepted": self.alerts}
 
 
 class Hooks:
@@ -57,6 +74,7 @@ class Hooks:
         self._life = life or Life(())
         self._room = Room()
         self._asking = asyncio.Semaphore(ASKING)
+        self._decided: list[tuple[_Taken, NotStored | None]] = []
         self.answers: Counter[tuple[str, int]] = Counter()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -86,16 +104,33 @@ class Hooks:
             return False
         if not isinstance(parsed, list):
             return False
-        trace = trace_of(headers)
-        told = partial(self._tell, name, len(parsed), trace, visit)
-        self._writer.hand(parsed, trace, self._life.signs(name), told)
+        taken = _Taken(visit, name, len(parsed), trace_of(headers))
+        self._writer.hand(parsed, taken.trace, self._life.signs(name), partial(self._note, taken))
         return True
 
-    def _tell(self, name: str, count: int, trace: str, visit: Visit, error: NotStored | None) -> None:
-        """Answer what was taken at once."""
-        answer = self._stored(name, count, trace, error)
-        self._say(name, answer, trace)
-        visit.answer(*rendered(answer, trace))
+    def _note(self, taken: _Taken, error: NotStored | None) -> None:
+        """Note what became of a request taken at once; those that shared a write are answered together."""
+        if not self._decided:
+            asyncio.get_running_loop().call_soon(self._answer_decided)
+        self._decided.append((taken, error))
+
+    def _answer_decided(self) -> None:
+        decided, self._decided = self._decided, []
+        try:
+            self._say_decided(decided)
+        finally:
+            for taken, error in decided:
+                answer = _accepted(taken.alerts) if error is None else _NOT_STORED
+                taken.visit.answer(*rendered(answer, taken.trace))
+
+    def _say_decided(self, decided: Sequence[tuple[_Taken, NotStored | None]]) -> None:
+        stored = [taken for taken, error in decided if error is None]
+        self.answers.update((taken.name, 202) for taken in stored)
+        logs.several(log, "received", [taken.line() for taken in stored])
+        for taken, error in decided:
+            if error is not None:
+                self._not_stored(taken.name, taken.trace, error)
+                self._say(taken.name, _NOT_STORED, taken.trace)
 
     def _say(self, name: str, answer: Answer, trace: str) -> None:
         """Count and log an answer."""
@@ -152,16 +187,13 @@ class Hooks:
         try:
             await self._writer.put(parsed, trace, self._life.signs(name))
         except NotStored as error:
-            return self._stored(name, len(parsed), trace, error)
-        return self._stored(name, len(parsed), trace, None)
+            self._not_stored(name, trace, error)
+            return _NOT_STORED
+        return _accepted(len(parsed))
 
-    def _stored(self, name: str, count: int, trace: str, error: NotStored | None) -> Answer:
-        """Return the answer to alerts that were stored, or could not be."""
-        if error is None:
-            return 202, {"accepted": count}
+    def _not_stored(self, name: str, trace: str, error: NotStored) -> None:
         self._life.unsaid(name)
         log.error("not_stored", source=name, reason=str(error), trace_id=trace)
-        return 503, {"error": "it can't be kept right now"}
 
     async def _alive(self, name: str, trace: str) -> None:
         """Note that a source has spoken; its sender is answered the same if that can't be kept."""
@@ -206,6 +238,10 @@ class Hooks:
 def _printable(text: str) -> str:
     """Return the text without line breaks and control characters: nothing in it forges a log line or a terminal."""
     return text if text.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in text)
+
+
+def _accepted(count: int) -> Answer:
+    return 202, {"accepted": count}
 
 
 def _target(path: str) -> tuple[str, str]:

@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 
 import redis.asyncio
 import structlog
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from bridge import primary
 from bridge.domain.alert import from_epoch
@@ -78,7 +79,8 @@ class Inlet:
         self._store = store
         self._ring = ring
         self.limit = limit
-        self._inbox, self._rung, self._probe = f"{prefix}inbox", f"{prefix}rung:", f"{prefix}probe"
+        self._inbox, self._probe = f"{prefix}inbox".encode(), f"{prefix}probe"
+        self._ask_to_ring = packed(b"SET", f"{prefix}rung:".encode(), b"1", b"PX", b"1000", b"NX")
         self._notes = f"{prefix}receivers"
         self.down = ""
         """Why the store takes nothing now; empty while it does."""
@@ -99,20 +101,16 @@ class Inlet:
 
         When the answer does not come, they may be in it all the same: written again, they are duplicates.
         """
-        pipe = self._store.pipeline(transaction=False)
-        size = 0
-        for trace, body, _ in entries:
-            pipe.xadd(self._inbox, {"a": body, "t": trace})
-            size += len(body)
-        pipe.set(self._rung, "1", nx=True, px=1000)
+        calls = [packed(b"XADD", self._inbox, b"*", b"a", body, b"t", trace.encode()) for trace, body, _ in entries]
+        calls.append(self._ask_to_ring)
         try:
-            *answers, first = await self._within(pipe.execute(raise_on_error=False))
+            *answers, first = await self._within(self._exchange(calls))
         except (TimeoutError, RedisError, OSError) as error:
             self._fell(error)
             return range(len(entries))
         self.entries += len(entries)
-        self.bytes += size
-        if first is True:
+        self.bytes += sum(map(len, calls))
+        if first:  # OK; there was no ring within the last second
             self._ring()
         refused = [i for i, answer in enumerate(answers) if isinstance(answer, Exception)]
         if refused:
@@ -158,6 +156,16 @@ class Inlet:
             return _words(error)
         return ""
 
+    async def _exchange(self, calls: Sequence[bytes]) -> list[Any]:
+        """Return the store's answers to packed calls, errors among them; redis-py's pipeline takes twice the time."""
+        pool = self._store.connection_pool
+        connection = await pool.get_connection()  # type: ignore[no-untyped-call]  # as redis-py has it
+        try:
+            await connection.send_packed_command(b"".join(calls))
+            return [await _answer(connection) for _ in calls]
+        finally:
+            await pool.release(connection)
+
     async def _within(self, call: Awaitable[T]) -> T:
         """Return the store's answer to a call; raises TimeoutError, RedisError or OSError."""
         try:
@@ -185,6 +193,18 @@ class Inlet:
         elif self._was_full and not self.full:
             log.warning("inbox_has_room", entries=self.entries, bytes=self.bytes)
         self._was_full = self.full
+
+
+def packed(*words: bytes) -> bytes:
+    """Return a call as it goes to the store: https://redis.io/docs/latest/develop/reference/protocol-spec/."""
+    return b"*%d\r\n" % len(words) + b"".join([b"$%d\r\n%b\r\n" % (len(word), word) for word in words])
+
+
+async def _answer(connection: AbstractConnection) -> Any:
+    try:
+        return await connection.read_response()
+    except ResponseError as error:
+        return error
 
 
 def _words(error: Exception) -> str:

@@ -30,7 +30,7 @@ class NotStored(Exception):
 
 
 Told = Callable[[NotStored | None], None]
-"""Called once, in a turn of the event loop of its own: with None when it is kept."""
+"""Called once, with None when it is kept; raises nothing and does little: others wait for the same."""
 
 
 class _Waiting(NamedTuple):
@@ -62,10 +62,10 @@ class Writer:
     def hand(self, alerts: Sequence[Alert], trace: str, pings: Sequence[Ping], told: Told) -> None:
         """Have what a request said written; `told` is called when it is in the inbox, or in the journal, or nowhere."""
         entry = Entry(trace, body_of(alerts, pings))
-        loop = asyncio.get_running_loop()
         if why := self._refused(len(entry.body)):
-            loop.call_soon(told, NotStored(why))
+            told(NotStored(why))
             return
+        loop = asyncio.get_running_loop()
         self._waiting.append(_Waiting(entry, told, loop.time()))
         self._bytes += len(entry.body)
         if self._task is None or self._task.done():
@@ -142,9 +142,8 @@ class Writer:
 
 
 def _tell(batch: Sequence[_Waiting], error: NotStored | None = None) -> None:
-    loop = asyncio.get_running_loop()
     for waiting in batch:
-        loop.call_soon(waiting.told, error)  # what goes wrong in one of them is not the others' trouble
+        waiting.told(error)
 
 
 def _resolve(done: asyncio.Future[None], error: NotStored | None) -> None:
