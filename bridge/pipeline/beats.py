@@ -66,10 +66,15 @@ def _fold(kept: Kept, pings: Sequence[Ping], now: datetime) -> tuple[Kept, datet
 
 
 def look(parts: Parts) -> list[Alert]:
-    """See who is missing; returns what was said of that. To be called again and again, by every worker."""
+    """See who is missing; returns what was said of that. To be called again and again, by every worker.
+
+    A worker whose config has nothing to miss does not ask, once it has brought that in.
+    """
     store = parts.heartbeats
-    found = store.look() if store else None
-    if store is None or found is None:
+    if store is None or (store.settled and not store.plans):
+        return []
+    found = store.look()
+    if found is None:
         return []
     alerts = _settle(store, found.now)
     for kept in store.load(found.names).values():

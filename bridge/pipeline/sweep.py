@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from bridge.pipeline import beats
 from bridge.pipeline.parts import RECOVER, Parts, ring
 from bridge.store import proof
@@ -14,9 +16,10 @@ def sweep(parts: Parts) -> list[str]:
     Now and then it puts an entry of its own into the inbox, to see whether what lies there is worked on.
     """
     actions = parts.recovery.actions if parts.recovery else ()
-    names = parts.deliveries.sweep([*parts.sinks, *(RECOVER + name for name in actions)])
-    ring(parts, names)
+    every = proof.EVERY if parts.proofs else timedelta()
+    swept = parts.deliveries.sweep([*parts.sinks, *(RECOVER + name for name in actions)], every)
+    ring(parts, swept.rings)
     beats.look(parts)
-    if parts.vitals is not None and parts.proofs is not None and parts.vitals.turn(proof.EVERY, "proving"):
+    if swept.prove and parts.proofs is not None:
         parts.proofs.ask(parts.inbox)
-    return names
+    return swept.rings

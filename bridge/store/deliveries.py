@@ -118,6 +118,15 @@ class Recorded(IntEnum):
     """Done, but there is no room for one more dead letter."""
 
 
+class Swept(msgspec.Struct, frozen=True):
+    """What a sweep found."""
+
+    rings: list[str]
+    """What a bell should be rung for: '' for the inbox, or a destination."""
+    prove: bool
+    """Whether the time of the next proof has come, and nobody else was told so."""
+
+
 class Waiting(msgspec.Struct, frozen=True):
     """A delivery that is due, now or later."""
 
@@ -172,10 +181,16 @@ class Deliveries:
         )
         return Recorded.SHED if shed else Recorded(settled), [r.decode() for r in rings]
 
-    def sweep(self, destinations: Sequence[str], lease: timedelta = SWEEP_LEASE) -> list[str]:
-        """Return what a bell should be rung for: '' for the inbox, or a destination; [] if another just looked."""
-        ms = int(lease.total_seconds() * 1000)
-        return [name.decode() for name in self._keys.run("sweep", ms, *destinations)]
+    def sweep(
+        self, destinations: Sequence[str], prove_every: timedelta = timedelta(), lease: timedelta = SWEEP_LEASE
+    ) -> Swept:
+        """Return what a bell should be rung for; nothing if another worker just looked.
+
+        One question for all that is looked for each second: an idle bridge does little else.
+        """
+        times = (int(span.total_seconds() * 1000) for span in (lease, prove_every))
+        rings, prove = self._keys.run("sweep", *times, *destinations)
+        return Swept([name.decode() for name in rings], prove=bool(prove))
 
     def waiting(self, incident_id: str, destinations: Sequence[str]) -> dict[str, Waiting]:
         """Return where an incident waits to be told, until when, and what holds up the whole destination."""

@@ -275,6 +275,16 @@ def test_a_worker_brings_its_config_in_once(ward: Ward) -> None:
     assert store.names() == ["heartbeat:new"]
 
 
+def test_a_worker_with_nothing_to_miss_leaves_looking_to_the_others(ward: Ward) -> None:
+    ward.pinged(ping(72))
+    other = Ward(ward.keys.client, [])
+    store = Heartbeats(other.keys)
+    store.settled = True  # as a worker that began before the heartbeat was planted
+    other.parts = replace(other.parts, heartbeats=store)
+    assert other.look() == []
+    assert [one.status for one in beats.look(ward.parts)] == [Status.FIRING]
+
+
 def test_a_ping_of_what_no_config_has_is_said_and_lost(ward: Ward) -> None:
     with structlog.testing.capture_logs() as lines:
         ward.pinged(ping(0, name="heartbeat:other"))

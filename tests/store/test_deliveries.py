@@ -260,15 +260,23 @@ def test_a_rejected_delivery_becomes_a_dead_letter_and_is_due_no_more(
 def test_the_sweep_rings_for_what_waits_and_only_once_in_its_lease(keyspace: Keyspace, deliveries: Deliveries) -> None:
     commit(keyspace, Due("oncall", NOW), Due("later", timedelta(hours=1)))
 
-    assert deliveries.sweep(["oncall", "later"]) == ["oncall"]
-    assert deliveries.sweep(["oncall", "later"]) == []
+    assert deliveries.sweep(["oncall", "later"]).rings == ["oncall"]
+    assert deliveries.sweep(["oncall", "later"]).rings == []
+
+
+def test_one_sweep_in_each_period_is_told_that_a_proof_is_due(keyspace: Keyspace, deliveries: Deliveries) -> None:
+    assert deliveries.sweep([], HOUR).prove
+    keyspace.client.delete("{ab}:sweep")
+    assert not Deliveries(keyspace).sweep([], HOUR).prove
+    keyspace.client.delete("{ab}:sweep", "{ab}:proving")
+    assert not deliveries.sweep([]).prove, "there are none"
 
 
 def test_when_whoever_swept_last_is_gone_another_sweeps_within_a_second(
     keyspace: Keyspace, deliveries: Deliveries
 ) -> None:
     commit(keyspace, Due("oncall", NOW))
-    assert deliveries.sweep(["oncall"]) == ["oncall"]  # and stops for ever
+    assert deliveries.sweep(["oncall"]).rings == ["oncall"]  # and stops for ever
 
     assert 0 < keyspace.client.pttl("{ab}:sweep") <= 900  # type: ignore[operator]  # not the async client
-    until(lambda: Deliveries(keyspace).sweep(["oncall"]) == ["oncall"], "another sweeps", 2)
+    until(lambda: Deliveries(keyspace).sweep(["oncall"]).rings == ["oncall"], "another sweeps", 2)
