@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from functools import cache
+from itertools import cycle
 
 import httpx
 import pytest
@@ -57,9 +60,24 @@ def redis_client(store: str) -> Iterator[redis.Redis]:
         yield client
 
 
+def _ports() -> Iterator[int]:
+    """Yield ports below those from which systems take one for a connection or for who asks for any (32768 and up).
+
+    One of those could be taken by anybody between its choice and its use. Each process of a run has its own.
+    """
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    own = range(20_000 + number % 6 * 2_000, 22_000 + number % 6 * 2_000)
+    begin = secrets.randbelow(len(own))  # another run on this machine begins elsewhere
+    return cycle([*own[begin:], *own[:begin]])
+
+
+_own_ports = _ports()
+
+
 def free_port() -> int:
-    """Return a TCP port on the loopback that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """Return a TCP port on the loopback that nothing listens on now, and that is given to nobody else."""
+    for port in _own_ports:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("it goes round and round")

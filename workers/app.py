@@ -21,6 +21,8 @@ from bridge.pipeline.sweep import sweep
 from bridge.settings import ConfigError
 
 EVERY = 1.0
+FIRST_SWEEP = 10.0
+"""Seconds for which the look at the bridge itself waits for the first sweep: after a stop of all it must come first."""
 
 log = structlog.get_logger(__name__)
 warnings.filterwarnings("ignore", category=SecurityWarning)  # as root it warns of pickle, which we never accept
@@ -35,7 +37,7 @@ wiring.report_errors(settings)  # before Celery makes its tasks ready to run, el
 for _name in [name for name in app.tasks if name.startswith("celery.")]:
     app.tasks.unregister(_name)  # its own (chord, map, …) run what a message names: nobody here sends them
 
-_stopping = threading.Event()
+_stopping, _swept = threading.Event(), threading.Event()
 
 
 @cache
@@ -67,8 +69,11 @@ def _sweep() -> None:
     presence = wiring.presence(settings)
 
     def sweep_and_beat() -> None:
-        sweep(parts())
-        presence.beat()
+        try:
+            sweep(parts())
+            presence.beat()
+        finally:
+            _swept.set()
 
     _again_and_again("sweep", sweep_and_beat)
     with suppress(RedisError):
@@ -76,6 +81,7 @@ def _sweep() -> None:
 
 
 def _watch() -> None:
+    _swept.wait(FIRST_SWEEP)
     _again_and_again("watch", lambda: watch(parts()))
 
 

@@ -95,7 +95,6 @@ def board(sandbox: str) -> list[str]:
     return [answer.json()["key"] for answer in found if answer.status_code == 200]
 
 
-@pytest.mark.timeout(240)
 def test_the_demo_from_its_start_to_its_end_and_again(demo: Callable[[], Up], tmp_path: Path) -> None:
     first = demo()
     assert BOARD in first.log, first.log

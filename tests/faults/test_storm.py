@@ -12,7 +12,6 @@ from tests.faults.storm import INSIDE, OUTSIDE, one_of_each
 SEED = 7
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("kinds", "alerts", "gap"), [(OUTSIDE, 500, 0.4), (INSIDE, 600, 0.6)], ids=["outside", "inside"]
 )

@@ -22,9 +22,10 @@ SENTINEL = f"""bind 127.0.0.1
 protected-mode no
 sentinel monitor {SERVICE} 127.0.0.1 {{primary}} 1
 sentinel auth-pass {SERVICE} {PASSWORD}
-sentinel down-after-milliseconds {SERVICE} 500
-sentinel failover-timeout {SERVICE} 2000
+sentinel down-after-milliseconds {SERVICE} 60000
+sentinel failover-timeout {SERVICE} 60000
 """
+"""A busy machine makes no server seem down: a test says when the Sentinel is to look for one that is."""
 SHARE = 5462
 """Slots that one of three primaries has."""
 
@@ -54,7 +55,7 @@ class Servers:
 
     def client(self, port: int, password: str = PASSWORD) -> redis.Redis:
         """Return a client of one server."""
-        return redis.Redis(port=port, password=password or None, socket_timeout=2, retry=None)
+        return redis.Redis(port=port, password=password or None, socket_timeout=30, retry=None)
 
     def signal(self, port: int, number: int) -> None:
         """Send a server a signal: SIGSTOP, and it is there but silent."""
@@ -110,6 +111,16 @@ class Watched:
     def url(self) -> str:
         """The bridge's address of them all; the first Sentinel it names is gone."""
         return f"redis+sentinel://:{PASSWORD}@127.0.0.1:1,127.0.0.1:{self.sentinel}/{SERVICE}"
+
+    @contextmanager
+    def watchful(self) -> Iterator[None]:
+        """Have the Sentinel put the replica in the place of a primary that is silent for half a second."""
+        _, replica = self.now()
+        with self.servers.client(self.sentinel, "") as sentinel, self.servers.client(replica) as client:
+            sentinel.execute_command("SENTINEL", "SET", SERVICE, "down-after-milliseconds", "500")
+            yield
+            until(lambda: client.info("replication")["role"] == "master", "the replica takes over")
+            sentinel.execute_command("SENTINEL", "SET", SERVICE, "down-after-milliseconds", "60000")
 
     def now(self) -> tuple[int, int]:
         """Return the ports of the primary of this moment and of its replica, which has all of it."""

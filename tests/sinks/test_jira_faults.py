@@ -72,10 +72,10 @@ def test_a_failed_create_means(
 
 
 def test_a_retry_after_may_be_a_date(cloud: Bench) -> None:
-    cloud.faults.add(rate_limit("createIssue", 90, as_date=True))
+    cloud.faults.add(rate_limit("createIssue", 900, as_date=True))
     outcome = stopped(cloud, FIRING)
     assert isinstance(outcome, RetryAt)
-    assert timedelta(seconds=85) < outcome.after <= timedelta(seconds=91)
+    assert timedelta(seconds=600) < outcome.after <= timedelta(seconds=901)
 
 
 @pytest.mark.parametrize(
