@@ -23,7 +23,7 @@ EMPTY_WORDS = {
 }
 LONGEST_FILE = 260
 EDGES = {
-    *("bridge/pipeline/deliver.py", "bridge/pipeline/ingest.py", "bridge/pipeline/hear.py"),
+    *("bridge/pipeline/attempt.py", "bridge/pipeline/ingest.py", "bridge/pipeline/hear.py"),
     *("workers/app.py", "bridge/cli/__init__.py", "bridge/web/app.py", "bridge/web/hooks.py"),
     "bridge/pipeline/checkups.py",
     "bridge/pipeline/recover.py",

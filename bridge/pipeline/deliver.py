@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import random
-from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
+from datetime import timedelta
+from queue import Empty, SimpleQueue
 
-import msgspec
 import structlog
 
-from bridge import selfreport
-from bridge.domain.alert import Link
-from bridge.domain.canary import is_canary
-from bridge.domain.routing import due_at, labels_of
+from bridge.logs import several
 from bridge.pipeline import fence
-from bridge.pipeline.audience import about
-from bridge.pipeline.parts import Parts, links_of, ring
+from bridge.pipeline.attempt import attempt
+from bridge.pipeline.parts import Parts, ring
 from bridge.pipeline.shift import Shift
-from bridge.pipeline.steps import of_attempt
-from bridge.ports import Delivery, Receipt, Rejected, RetryAt, Sink, TakesBack, Unknown
-from bridge.store.deliveries import Doubt, Lease, Recorded, Settled, Settlement
+from bridge.store.deliveries import Ended, Recorded, Settled, Turned
 
 TURN = timedelta(seconds=1)
 """So long one bell is heard while more is due at its destination."""
@@ -37,183 +32,126 @@ def deliver(parts: Parts, destination: str) -> int:
     shift = parts.shifts.of(destination, parts.at_once)
     if not shift.begin():
         return 0
+    turn = _Turn(parts, destination, shift)
     try:
-        served, more = _turn(parts, destination, shift)
+        more = turn.serve()
     finally:
-        shift.end()
+        try:
+            turn.finish()
+        finally:
+            shift.end()
     if more:  # other destinations wait for this worker too
         parts.bell.deliver(destination)
-    return served
+    return turn.served
 
 
-def _turn(parts: Parts, destination: str, shift: Shift) -> tuple[int, bool]:
-    """Return how many were taken, and whether more are due."""
-    served, until = 0, fence.clock() + TURN.total_seconds()
-    while True:
-        taken = _few(parts, destination, shift.pool)
-        served += taken
-        if taken < parts.at_once and shift.over():
-            return served, False
-        if fence.clock() > until:
-            return served, True
+class _Turn:
+    """Keeps a few deliveries under way: one round trip settles those that ended and takes as many more.
 
+    No more are taken than begin at once: what a worker that dies leaves behind has to be looked up outside.
+    """
 
-def _few(parts: Parts, destination: str, pool: ThreadPoolExecutor) -> int:
-    """Serve as many as may go at once."""
-    until = fence.clock() + parts.lease.total_seconds()  # read before the lease begins: the fence comes first
-    now, leases = parts.deliveries.take(destination, parts.at_once, parts.lease, parts.sinks[destination].pace)
-    if len(leases) == 1:
-        _serve(parts, leases[0], now, until)
-    elif leases:
-        list(pool.map(lambda lease: _serve(parts, lease, now, until), leases))
-    return len(leases)
+    def __init__(self, parts: Parts, destination: str, shift: Shift) -> None:
+        self.served = 0
+        self._parts, self._destination, self._shift = parts, destination, shift
+        self._under_way = 0
+        self._futures: SimpleQueue[Future[Ended]] = SimpleQueue()
+        self._ended: list[Ended] = []
+        """Not settled yet."""
 
+    def serve(self) -> bool:
+        """Return whether more may be due when its time is over."""
+        over, more = fence.clock() + TURN.total_seconds(), True
+        while True:
+            more = self._shift.rung() or more
+            room = self._parts.at_once - self._under_way if more and fence.clock() < over else 0
+            taken = self._settle_and_take(room)
+            more = taken == room if room else more
+            if self._under_way:
+                self._wait()
+            elif more and not room:
+                return True
+            elif not (more or self._ended):
+                if self._shift.over():
+                    return False
+                more = True
 
-def _serve(parts: Parts, lease: Lease, now: datetime, until: float) -> None:
-    with fence.fenced(until):
-        settlement = _guarded(parts, lease, now)
-    settlement = msgspec.structs.replace(settlement, reason=parts.mask(settlement.reason))
-    fallback = parts.fallbacks.get(lease.destination, "")
-    fallback = "" if fallback == about(lease.incident) else fallback
-    steps = of_attempt(lease, settlement, now)
-    settled, rings = parts.deliveries.settle(lease, settlement, now, tuple(steps), fallback)
-    level = "warning" if settlement.outcome in (Settled.DEAD, Settled.UNKNOWN) else "info"
-    getattr(log, level)(
-        "delivered" if settlement.outcome is Settled.DONE else f"delivery_{settlement.outcome}",
-        incident=lease.id,
-        destination=lease.destination,
-        attempt=lease.attempts + 1,
-        version=lease.incident.version,
-        reason=settlement.reason or None,
-        again_in_s=settlement.delay.total_seconds() or None,
-        took_over=None if settled else True,
-        trace_id=lease.trace,
-    )
-    if settled is Recorded.SHED:
-        do = "look through `alert-bridge dead-letters list`; this one is tried again only when the incident changes"
-        log.error("dead_letter_shed", incident=lease.id, destination=lease.destination, do=do, trace_id=lease.trace)
-    ring(parts, rings)
+    def finish(self) -> None:
+        """Wait for what is under way and settle it, should the turn have been broken off; else nothing is left."""
+        while self._under_way:
+            future = self._futures.get()
+            self._under_way -= 1
+            if future.exception() is None:
+                self._ended.append(future.result())
+        if self._ended:
+            self._settle_and_take(0)
 
-
-def _guarded(parts: Parts, lease: Lease, now: datetime) -> Settlement:
-    """Return what became of one attempt; a sink that fails as nobody foresaw costs no more than this delivery."""
-    try:
-        with selfreport.working_on(labels_of(lease.incident)):
-            return _attempt(parts, lease, now)
-    except Exception as error:
-        do = "report it: this is a mistake in the bridge"
-        log.exception("delivery_broken", incident=lease.id, destination=lease.destination, do=do, trace_id=lease.trace)
-        selfreport.tell(error)
-        return Settlement(
-            outcome=Settled.UNKNOWN,
-            delay=max(parts.sinks[lease.destination].settle, _backoff(parts, lease)),
-            doubt=Doubt.SET,
-            receipt=lease.receipts.get(lease.destination),
-            reason=f"a mistake in the bridge ({type(error).__name__}): its log has the traceback",
+    def _settle_and_take(self, room: int) -> int:
+        """Settle what ended and begin up to `room` more; returns how many."""
+        if not (room or self._ended):
+            return 0
+        parts = self._parts
+        until = fence.clock() + parts.lease.total_seconds()  # read before the lease begins: the fence comes first
+        turned = parts.deliveries.turn(
+            self._destination,
+            room,
+            self._ended,
+            under_way=self._under_way,
+            lease=parts.lease,
+            pace=parts.sinks[self._destination].pace,
         )
+        ended, self._ended = self._ended, []
+        self._begin(turned, until)
+        _tell(ended, turned.recorded)
+        ring(parts, turned.rings)
+        return len(turned.leases)
+
+    def _begin(self, turned: Turned, until: float) -> None:
+        self.served += len(turned.leases)
+        if len(turned.leases) == 1 and not self._under_way:
+            self._ended.append(attempt(self._parts, turned.leases[0], turned.now, until))
+            return
+        for lease in turned.leases:
+            self._under_way += 1
+            future = self._shift.pool.submit(attempt, self._parts, lease, turned.now, until)
+            future.add_done_callback(self._futures.put)
+
+    def _wait(self) -> None:
+        """Collect what ended, once something did."""
+        future: Future[Ended] | None = self._futures.get()
+        while future is not None:
+            self._under_way -= 1
+            self._ended.append(future.result())
+            try:
+                future = self._futures.get_nowait()
+            except Empty:
+                future = None
 
 
-def _attempt(parts: Parts, lease: Lease, now: datetime) -> Settlement:
-    """Return what became of one attempt. Nothing new is created while it is unknown what stands outside."""
-    sink = parts.sinks[lease.destination]
-    if wait := _not_yet(parts, sink, lease, now):
-        return wait
-    delivery = _delivery(parts, lease, lease.receipts.get(lease.destination), now)
-    found = None
-    if lease.doubt is not None:
-        try:
-            found = sink.find(delivery)
-        except (RetryAt, Unknown, Rejected) as problem:
-            reason = f"looking up what an interrupted attempt left: {problem.reason}"
-            return _later(parts, lease, problem, Doubt.KEEP, reason)
-        if found is None and delivery.receipt is None and not lease.incident.open:
-            return Settlement(outcome=Settled.DONE, reason="resolved before it was told anywhere")
-        delivery = _delivery(parts, lease, found or delivery.receipt, now)
-    return msgspec.structs.replace(_sync(parts, sink, lease, delivery), found=found is not None)
+def _tell(ended: Sequence[Ended], recorded: Iterable[Recorded]) -> None:
+    """Write a line for each attempt that ended: those that did what they should at once."""
+    rows = [(one, _row(one, settled), settled) for one, settled in zip(ended, recorded, strict=True)]
+    several(log, "delivered", [row for one, row, _ in rows if one.settlement.outcome is Settled.DONE])
+    for one, row, settled in rows:
+        outcome = one.settlement.outcome
+        if outcome is not Settled.DONE:
+            level = "warning" if outcome in (Settled.DEAD, Settled.UNKNOWN) else "info"
+            getattr(log, level)(f"delivery_{outcome}", **row)
+        if settled is Recorded.SHED:
+            do = "look through `alert-bridge dead-letters list`; this one is tried again only when the incident changes"
+            lease = one.lease
+            log.error("dead_letter_shed", incident=lease.id, destination=lease.destination, do=do, trace_id=lease.trace)
 
 
-def _sync(parts: Parts, sink: Sink, lease: Lease, delivery: Delivery) -> Settlement:
-    try:
-        return Settlement(outcome=Settled.DONE, receipt=_bring(parts, sink, lease, delivery))
-    except Rejected as problem:
-        return Settlement(outcome=Settled.DEAD, receipt=problem.receipt or delivery.receipt, reason=problem.reason)
-    except RetryAt as problem:
-        return _later(parts, lease, problem, Doubt.CLEAR, problem.reason, delivery.receipt)
-    except Unknown as problem:
-        return Settlement(
-            outcome=Settled.UNKNOWN,
-            delay=sink.settle,
-            doubt=Doubt.SET,
-            receipt=problem.receipt or delivery.receipt,
-            reason=problem.reason,
-        )
-
-
-def _bring(parts: Parts, sink: Sink, lease: Lease, delivery: Delivery) -> Receipt:
-    """Bring the destination up to date: by taking it back there, if that was a canary which is over."""
-    taken_back = is_canary(lease.id) and not lease.incident.open and not (parts.aviary and parts.aviary.keep)
-    if not (taken_back and delivery.receipt and isinstance(sink, TakesBack)):
-        return sink.sync(delivery)
-    return sink.take_back(delivery, delivery.receipt) if delivery.receipt.open else delivery.receipt
-
-
-def _not_yet(parts: Parts, sink: Sink, lease: Lease, now: datetime) -> Settlement | None:
-    """Return how long to wait, or that there is nothing to do; None when it is time."""
-    if lease.lapsed is not None:
-        remaining = lease.lapsed + sink.settle - now
-        if remaining > timedelta():
-            reason = "its worker is gone: waiting until the vendor shows what it did"
-            return Settlement(outcome=Settled.WAIT, delay=remaining, doubt=Doubt.KEEP, reason=reason)
-    if lease.destination in lease.receipts or lease.doubt is not None:
-        return None
-    if lease.standing_in and lease.incident.open:
-        return None
-    when = due_at(parts.threshold(lease.destination, lease.id), lease.incident, now)
-    if when is None:
-        return Settlement(outcome=Settled.DONE, reason="not worth telling (yet)")
-    if when > now:
-        return Settlement(outcome=Settled.WAIT, delay=when - now, reason="not firing for long enough yet")
-    return None
-
-
-def _delivery(parts: Parts, lease: Lease, receipt: Receipt | None, now: datetime) -> Delivery:
-    incident = lease.incident
-    return Delivery(
-        incident=incident,
-        receipt=receipt,
-        links=links_of(parts, incident, now),
-        peers=_peers(lease),
-        previous=lease.previous,
-        now=now,
-        attempted_at=lease.doubt,
-    )
-
-
-def _peers(lease: Lease) -> tuple[Link, ...]:
-    others = (r.link for name, r in sorted(lease.receipts.items()) if name != lease.destination)
-    return tuple(link for link in others if link is not None)
-
-
-def _later(
-    parts: Parts,
-    lease: Lease,
-    problem: RetryAt | Unknown | Rejected,
-    doubt: Doubt,
-    reason: str,
-    known: Receipt | None = None,
-) -> Settlement:
-    after = problem.after if isinstance(problem, RetryAt) else timedelta()
-    return Settlement(
-        outcome=Settled.RETRY,
-        delay=max(after, _backoff(parts, lease)),
-        doubt=doubt,
-        receipt=problem.receipt or known,
-        reason=reason,
-        hold=after if isinstance(problem, RetryAt) and problem.blocked else timedelta(),
-    )
-
-
-def _backoff(parts: Parts, lease: Lease) -> timedelta:
-    """Return 1 s, 2 s, 4 s … up to the longest, of which the last tenth is chance: many that failed spread out."""
-    longest = min(2.0 ** min(lease.attempts, 20), parts.longest_wait.total_seconds())
-    return timedelta(seconds=longest * random.uniform(0.9, 1.0))  # noqa: S311 - no secret
+def _row(one: Ended, settled: Recorded) -> dict[str, object]:
+    lease, settlement = one.lease, one.settlement
+    return {
+        "incident": lease.id,
+        "destination": lease.destination,
+        "attempt": lease.attempts + 1,
+        "version": lease.incident.version,
+        "reason": settlement.reason or None,
+        "again_in_s": settlement.delay.total_seconds() or None,
+        "took_over": None if settled else True,
+        "trace_id": lease.trace,
+    }

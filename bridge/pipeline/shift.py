@@ -25,6 +25,12 @@ class Shift:
             self._whose = self._whose or get_ident()
             return not self._rung
 
+    def rung(self) -> bool:
+        """Return whether a bell rang since it began or this was asked."""
+        with self._lock:
+            rung, self._rung = self._rung, False
+            return rung
+
     def over(self) -> bool:
         """Return True, and leave it to the next one, unless a bell rang since it began or this was asked."""
         with self._lock:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 from typing import cast
@@ -79,6 +79,19 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     """True when the look-up after an interruption found something outside."""
 
 
+class Ended(msgspec.Struct, frozen=True):
+    """An attempt that ended, and what is to be recorded of it."""
+
+    lease: Lease
+    settlement: Settlement
+    now: datetime
+    """The store's time when it was taken."""
+    steps: Sequence[Step] = ()
+    """For the incident's chain."""
+    fallback: str = ""
+    """Who is to hear of it when this was a refusal, the first one."""
+
+
 class Letter(msgspec.Struct, frozen=True, kw_only=True):
     """A dead letter: a delivery, or a request, that needs a person."""
 
@@ -127,6 +140,18 @@ class Swept(msgspec.Struct, frozen=True):
     """Whether the time of the next proof has come, and nobody else was told so."""
 
 
+class Turned(msgspec.Struct, frozen=True):
+    """What came of one turn at a destination."""
+
+    now: datetime
+    """The store's time."""
+    leases: list[Lease]
+    recorded: list[Recorded]
+    """Of each attempt that ended: whether its lease still held."""
+    rings: list[str]
+    """Destinations to ring for."""
+
+
 class Waiting(msgspec.Struct, frozen=True):
     """A delivery that is due, now or later."""
 
@@ -144,42 +169,52 @@ class Deliveries:
         self._keys = keyspace
         self._letters = letters
 
+    def turn(
+        self,
+        destination: str,
+        limit: int,
+        ended: Sequence[Ended] = (),
+        *,
+        under_way: int = 0,
+        lease: timedelta = LEASE,
+        pace: Pace = UNPACED,
+    ) -> Turned:
+        """Record what became of attempts, then take up to `limit` due deliveries, as the pace allows, under new leases.
+
+        `under_way` attempts more the caller has not settled yet: a destination that is probed gets one at a time.
+        """
+        ms, interval = int(lease.total_seconds() * 1000), round(1000 / pace.per_second) if pace.per_second else 0
+        settled = [value for one in ended for value in self._settled(one)]
+        own = (destination, limit, under_way, ms, interval, pace.burst, self._letters)
+        now, taken, codes, rings = self._keys.run("turn", *own, *settled)
+        leases = [_lease(destination, *row) for row in taken]
+        return Turned(at(now), leases, [Recorded(code) for code in codes], [ring.decode() for ring in rings])
+
     def take(
         self, destination: str, limit: int, lease: timedelta = LEASE, pace: Pace = UNPACED
     ) -> tuple[datetime, list[Lease]]:
         """Return the store's time and up to `limit` due deliveries, as the pace allows, under leases of that length."""
-        ms = int(lease.total_seconds() * 1000)
-        interval = round(1000 / pace.per_second) if pace.per_second else 0
-        now, taken = self._keys.run("take_due", destination, limit, ms, interval, pace.burst)
-        return at(now), [_lease(destination, *row) for row in taken]
+        turned = self.turn(destination, limit, lease=lease, pace=pace)
+        return turned.now, turned.leases
 
     def settle(
         self, lease: Lease, settlement: Settlement, now: datetime, steps: Sequence[Step] = (), fallback: str = ""
     ) -> tuple[Recorded, list[str]]:
-        """Record what became of an attempt; returns whether the lease still held, and the destinations to ring.
+        """Record what became of one attempt; returns whether the lease still held, and the destinations to ring."""
+        turned = self.turn(lease.destination, 0, [Ended(lease, settlement, now, steps, fallback)])
+        return turned.recorded[0], turned.rings
 
-        `steps` go into the incident's chain; `fallback` is to hear of it when this was a refusal, the first one.
-        """
+    def _settled(self, ended: Ended) -> Iterator[str | bytes | int]:
+        """Yield what the script is told of one attempt."""
+        lease, settlement = ended.lease, ended.settlement
         old, new = lease.receipts.get(lease.destination), settlement.receipt
-        relinked = new is not None and new.link != (old.link if old else None)
-        settled, rings, shed = self._keys.run(
-            "settle",
-            lease.id,
-            lease.destination,
-            lease.token,
-            settlement.outcome,
-            int(settlement.delay.total_seconds() * 1000),
-            settlement.doubt,
-            encode(new) if new else b"",
-            int(relinked),
-            self._letter(lease, settlement, now),
-            int(settlement.hold.total_seconds() * 1000),
-            fallback,
-            " ".join(settlement.reason.split()),
-            self._letters,
-            *(step.line() for step in steps),
-        )
-        return Recorded.SHED if shed else Recorded(settled), [r.decode() for r in rings]
+        yield from (lease.id, lease.token, settlement.outcome, int(settlement.delay.total_seconds() * 1000))
+        yield from (settlement.doubt, encode(new) if new else b"")
+        yield int(new is not None and new.link != (old.link if old else None))
+        yield self._letter(lease, settlement, ended.now)
+        yield int(settlement.hold.total_seconds() * 1000)
+        yield from (ended.fallback, " ".join(settlement.reason.split()), len(ended.steps))
+        yield from (step.line() for step in ended.steps)
 
     def sweep(
         self, destinations: Sequence[str], prove_every: timedelta = timedelta(), lease: timedelta = SWEEP_LEASE

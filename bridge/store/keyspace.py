@@ -23,7 +23,8 @@ ALONE = ("take_alerts", "beat_look", "beat_save")
 """Scripts that have nothing to do with the due index."""
 RUNS = ("commit", "recovery_look", "recovery_begin", "recovery_settle")
 """Scripts that have to do with runs of recovery actions, too."""
-_DELIVERIES = ("take_due", "settle", "sweep", "letter_keep", "letter_drop", "letter_replay")
+_DELIVERIES = ("turn", "sweep", "letter_keep", "letter_drop", "letter_replay")
+_TURN = ("settle", "take_due")
 _CHECKS = ("checks_enroll", "checks_due", "checks_take", "checks_settle", "checks_retire")
 SCRIPTS = (*ALONE, *_DELIVERIES, *_CHECKS, *RUNS, "presence", "swap")
 
@@ -32,9 +33,10 @@ SCRIPTS = (*ALONE, *_DELIVERIES, *_CHECKS, *RUNS, "presence", "swap")
 def script_text(name: str) -> str:
     """Return a script's source, with what it shares with others in front.
 
-    The due index (`wants.lua`), the slots of checks (`slots.lua`), the runs of recovery actions (`runs.lua`).
+    The due index (`wants.lua`), the slots of checks (`slots.lua`), the runs of recovery actions (`runs.lua`), what one
+    turn of delivering is made of.
     """
-    more = ("slots",) if name in _CHECKS else ("runs",) if name in RUNS else ()
+    more = ("slots",) if name in _CHECKS else ("runs",) if name in RUNS else _TURN if name == "turn" else ()
     shared = () if name in ALONE else ("wants", *more)
     folder = files("bridge.store") / "lua"
     return "".join((folder / f"{part}.lua").read_text() for part in (*shared, name))

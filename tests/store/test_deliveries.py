@@ -10,7 +10,7 @@ import redis
 from bridge.domain.advance import advance
 from bridge.domain.alert import Link
 from bridge.ports import Pace, Receipt
-from bridge.store.deliveries import Deliveries, Doubt, Lease, Letter, Settled, Settlement
+from bridge.store.deliveries import Deliveries, Doubt, Ended, Lease, Letter, Recorded, Settled, Settlement
 from bridge.store.incidents import Due, Incidents, Item
 from bridge.store.keyspace import Keyspace
 from tests.e2e.bridge_processes import until
@@ -182,13 +182,46 @@ def test_a_blocked_destination_is_left_alone_and_then_probed_with_one(
     assert len(take(deliveries)) == 1
 
 
-def test_the_fifth_failure_in_a_row_opens_the_circuit_and_a_success_closes_it(
-    keyspace: Keyspace, deliveries: Deliveries
-) -> None:
-    for n in range(9):
+def many(keyspace: Keyspace, count: int) -> None:
+    """Make that many incidents due."""
+    for n in range(count):
         incident, _ = advance(None, alert(fingerprint=f"{n}" * 24), set(), timedelta(hours=24))
         item = Item(fingerprint=f"{n}" * 24, revision=0, incident=incident, dues=[Due("oncall", NOW)], event_ids=[])
         Incidents(keyspace).commit([item], [], {}, START)
+
+
+def test_one_round_trip_settles_what_ended_and_takes_as_many_more(keyspace: Keyspace, deliveries: Deliveries) -> None:
+    many(keyspace, 5)
+    first, second, third = deliveries.take("oncall", 3)[1]
+    deliveries.settle(second, DONE, START)
+    later = Settlement(outcome=Settled.RETRY, delay=HOUR, reason="not now")
+    ended = [Ended(first, DONE, START), Ended(second, DONE, START), Ended(third, later, START)]
+    turned = deliveries.turn("oncall", 3, ended)
+
+    assert turned.recorded == [Recorded.DONE, Recorded.LOST, Recorded.DONE]
+    assert len(turned.leases) == 2
+    assert not {lease.id for lease in turned.leases} & {one.lease.id for one in ended}
+    assert deliveries.due("oncall") == 3
+    assert deliveries.turn("oncall", 8).leases == []
+
+
+def test_what_a_settlement_of_the_same_turn_says_counts_for_what_is_taken(
+    keyspace: Keyspace, deliveries: Deliveries
+) -> None:
+    many(keyspace, 5)
+    one, other = deliveries.take("oncall", 2)[1]
+    blocked = Settlement(outcome=Settled.RETRY, delay=HOUR, hold=HOUR, reason="slow down")
+    assert deliveries.turn("oncall", 7, [Ended(one, blocked, START)], under_way=1).leases == []
+
+    keyspace.client.delete("{ab}:hold:oncall")
+    assert deliveries.turn("oncall", 7, under_way=1).leases == [], "it is probed when nothing is under way"
+    assert len(deliveries.turn("oncall", 7, [Ended(other, DONE, START)]).leases) == 3
+
+
+def test_the_fifth_failure_in_a_row_opens_the_circuit_and_a_success_closes_it(
+    keyspace: Keyspace, deliveries: Deliveries
+) -> None:
+    many(keyspace, 9)
     down = Settlement(outcome=Settled.UNKNOWN, delay=timedelta(hours=1), doubt=Doubt.SET, reason="time-out")
     for _ in range(4):
         deliveries.settle(deliveries.take("oncall", 1)[1][0], down, START)
@@ -204,10 +237,7 @@ def test_the_fifth_failure_in_a_row_opens_the_circuit_and_a_success_closes_it(
 
 
 def test_a_paced_destination_gets_a_burst_and_then_one_at_a_time(keyspace: Keyspace, deliveries: Deliveries) -> None:
-    for n in range(9):
-        incident, _ = advance(None, alert(fingerprint=f"{n}" * 24), set(), timedelta(hours=24))
-        item = Item(fingerprint=f"{n}" * 24, revision=0, incident=incident, dues=[Due("oncall", NOW)], event_ids=[])
-        Incidents(keyspace).commit([item], [], {}, START)
+    many(keyspace, 9)
     pace = Pace(per_second=0.001, burst=3)
 
     assert len(deliveries.take("oncall", 8, pace=pace)[1]) == 3
