@@ -15,6 +15,7 @@ from bridge.checks import CHECKS
 from bridge.dial import address, call
 from bridge.domain.canary import NAME
 from bridge.domain.heartbeat import Plan
+from bridge.domain.routing import Routes
 from bridge.enrich.links import LINKS, LinkOptions, Links
 from bridge.enrich.scrub import Scrubber, ScrubOptions
 from bridge.pipeline import beats, selfwatch
@@ -148,7 +149,7 @@ def parts(settings: Settings, app: Celery) -> Parts:
         self_watch=settings.general.self_watch,
         inbox_limit=settings.receiver.inbox_limit,
         sinks=sinks(settings),
-        routes=settings.routes,
+        routes=Routes(settings.routes),
         thresholds={name: one.threshold for name, one in settings.destinations.items()},
         fallbacks={name: one.fallback for name, one in settings.destinations.items() if one.fallback},
         links=Links(cast("tuple[LinkOptions, ...]", settings.links), window.before, window.after),

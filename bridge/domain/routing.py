@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 import msgspec
 
@@ -16,8 +17,10 @@ __all__ = [
     "Matcher",
     "Op",
     "Route",
+    "Routes",
     "Threshold",
     "Verdict",
+    "Way",
     "decide",
     "destinations_for",
     "due_at",
@@ -26,6 +29,17 @@ __all__ = [
     "parse_matchers",
     "recoveries_for",
 ]
+
+
+REMEMBERED = 1024
+"""Different answers that are kept."""
+_OWN: dict[str, Callable[[Incident], str]] = {
+    "source": lambda incident: incident.source,
+    "severity": lambda incident: incident.severity.value,
+    "service": lambda incident: incident.service or incident.labels.get("service", ""),
+    "environment": lambda incident: incident.environment or incident.labels.get("environment", ""),
+}
+"""Of what routes see, what is not a label: as in `labels_of`."""
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -64,6 +78,36 @@ class Decision(msgspec.Struct, frozen=True):
     to: tuple[str, ...]
     verdicts: tuple[Verdict, ...]
     """Of each route that was asked, in order."""
+
+
+class Way(msgspec.Struct, frozen=True):
+    """Where the routes lead an incident."""
+
+    taken: tuple[int, ...]
+    """Places of the routes it takes, from 0."""
+    to: tuple[str, ...]
+    recover: tuple[str, ...]
+
+
+class Routes(tuple[Route, ...]):
+    """The routes of a config; they remember where they led, for a storm asks the same over and over.
+
+    An answer depends on those labels alone that the matchers look at.
+    """
+
+    def __init__(self, _: Iterable[Route] = ()) -> None:
+        names = dict.fromkeys(matcher.name for route in self for matcher in route.match)
+        self._asked = tuple((name, _OWN.get(name)) for name in names)
+        self._remembered = lru_cache(REMEMBERED)(self._way)
+
+    def way(self, incident: Incident) -> Way:
+        """Return where an incident goes, by what `labels_of` says of it."""
+        labels = incident.labels
+        return self._remembered(*[own(incident) if own else labels.get(name, "") for name, own in self._asked])
+
+    def _way(self, *values: str) -> Way:
+        labels = dict(zip((name for name, _ in self._asked), values, strict=True))
+        return Way(matching(self, labels), destinations_for(self, labels), recoveries_for(self, labels))
 
 
 class Threshold(msgspec.Struct, frozen=True, kw_only=True):

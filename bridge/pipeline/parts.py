@@ -12,7 +12,7 @@ from bridge.domain.canary import is_canary
 from bridge.domain.incident import Incident
 from bridge.domain.ping import Ping
 from bridge.domain.recovery import Guard
-from bridge.domain.routing import Route, Threshold
+from bridge.domain.routing import Routes, Threshold
 from bridge.domain.watchdog import Watchdog
 from bridge.enrich.links import Links
 from bridge.enrich.links.matchers import given
@@ -99,7 +99,7 @@ class Parts:
     deliveries: Deliveries
     bell: Bell
     sinks: Mapping[str, Sink]
-    routes: Sequence[Route]
+    routes: Routes
     thresholds: Mapping[str, Threshold]
     links: Links
     fallbacks: Mapping[str, str] = field(default_factory=dict)

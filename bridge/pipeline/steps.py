@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from bridge.domain.alert import Alert
 from bridge.domain.incident import Change, Incident
-from bridge.domain.routing import Route, Threshold, decide, due_at, labels_of, matching
+from bridge.domain.routing import Route, Routes, Threshold, decide, due_at, labels_of
 from bridge.domain.words import duration
 from bridge.store.chain import Mark, Step
 from bridge.store.deliveries import Lease, Settled, Settlement
@@ -43,20 +43,19 @@ def of_change(change: Change, alert: Alert, incident: Incident, accepted: dateti
     return Step(at=accepted, mark=MARKS[change], count=incident.count, text=text)
 
 
-def routed_anew(routes: Sequence[Route], before: Incident | None, incident: Incident) -> bool:
+def routed_anew(routes: Routes, before: Incident | None, incident: Incident) -> bool:
     """Return whether an incident begins, or takes other routes than before."""
     if before is None or before.number != incident.number or not before.count:
         return True
     if before.severity is incident.severity and before.labels is incident.labels:
         return False
-    return matching(routes, labels_of(before)) != matching(routes, labels_of(incident))
+    return routes.way(before).taken != routes.way(incident).taken
 
 
-def of_routes(routes: Sequence[Route], heard_by: Sequence[str], incident: Incident, now: datetime) -> Step:
+def of_routes(routes: Routes, heard_by: Sequence[str], incident: Incident, now: datetime) -> Step:
     """Return the step that says who hears of an incident, and by which routes, or why nobody."""
-    labels = labels_of(incident)
-    taken = [f"routes[{index}] {_written(routes[index])}" for index in matching(routes, labels)]
-    why = "; ".join(taken or (verdict.why for verdict in decide(routes, labels).verdicts))
+    taken = [f"routes[{index}] {_written(routes[index])}" for index in routes.way(incident).taken]
+    why = "; ".join(taken or (verdict.why for verdict in decide(routes, labels_of(incident)).verdicts))
     return Step(at=now, mark=Mark.ROUTED, count=incident.count, text=f"{','.join(heard_by) or '-'} {why}")
 
 

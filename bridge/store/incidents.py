@@ -22,6 +22,9 @@ SEEN_SETS = 3
 CANARIES_KEPT = 24 * 3600 * 1000
 """Milliseconds for which a canary that is over is kept, should its destination be down for so long."""
 
+_TELLING = frozenset({b"r:", b"a:", b"f:"})
+"""Fields of a record that are there when a destination knows of the incident, or is on the way to."""
+
 decode_incident = msgspec.msgpack.Decoder(Incident).decode
 decode_receipt = msgspec.msgpack.Decoder(Receipt).decode
 encode = msgspec.msgpack.Encoder().encode
@@ -56,6 +59,17 @@ class Record(msgspec.Struct, frozen=True):
     def duplicates(self) -> Repeated | None:
         """Statements that came again after they had been counted; None if there were none."""
         return repeated_of(self.trail[1], self.trail[2])
+
+
+class Known(msgspec.Struct, frozen=True):
+    """What ingest has to know of an incident: of its receipts only whose they are."""
+
+    incident: Incident
+    revision: int
+    told: frozenset[str] = frozenset()
+    """Destinations that know of it, or are on the way to: by a receipt, an attempt, or as another one's `fallback`."""
+    rejected: frozenset[str] = frozenset()
+    """As in `Record`."""
 
 
 class Due(msgspec.Struct, frozen=True):
@@ -105,17 +119,12 @@ class Incidents:
 
     def load(
         self, fingerprints: Sequence[str], event_ids: Sequence[str], now: datetime
-    ) -> tuple[dict[str, Record], set[str]]:
+    ) -> tuple[dict[str, Known], set[str]]:
         """Return the newest incident of each problem that has one, and which event ids were counted before."""
-        pipe = self._keys.client.pipeline(transaction=False)
-        for fingerprint in fingerprints:
-            pipe.hgetall(self._keys.key(f"i:{fingerprint}"))
-        for back in range(SEEN_SETS):
-            pipe.smismember(self._seen(now - back * self._half), list(event_ids))
-        *hashes, newest, middle, oldest = pipe.execute()
-        records = {f: record_of(h) for f, h in zip(fingerprints, hashes, strict=True) if h}
-        known = zip(event_ids, newest, middle, oldest, strict=True)
-        return records, {event for event, *found in known if any(found)}
+        sets = [self._seen(now - back * self._half) for back in range(SEEN_SETS)]
+        found, seen = self._keys.run("look", len(fingerprints), *fingerprints, *sets, *event_ids)
+        known = {f: _known(*one) for f, one in zip(fingerprints, found, strict=True) if one}
+        return known, {event_ids[i - 1] for i in seen}
 
     def commit(
         self,
@@ -193,6 +202,14 @@ def record_of(fields: dict[bytes, bytes]) -> Record:
         standing_in=frozenset(of[b"f:"]),
         trail=(fields.get(b"y", b""), fields.get(b"d", b""), fields.get(b"l", b"")),
     )
+
+
+def _known(revision: bytes, incident: bytes, names: Sequence[bytes]) -> Known:
+    if not names:
+        return Known(decode_incident(incident), int(revision))
+    told = frozenset(name[2:].decode() for name in names if name[:2] in _TELLING)
+    rejected = frozenset(name[2:].decode() for name in names if name[:2] == b"x:")
+    return Known(decode_incident(incident), int(revision), told, rejected)
 
 
 def receipts_of(named: dict[str, bytes]) -> dict[str, Receipt]:

@@ -19,7 +19,7 @@ from bridge.settings.address import group
 PREFIX = "{ab}:"
 """All keys of one bridge carry one hash tag, so that a Redis Cluster keeps them in one slot."""
 
-ALONE = ("take_alerts", "beat_look", "beat_save")
+ALONE = ("take_alerts", "look", "beat_look", "beat_save")
 """Scripts that have nothing to do with the due index."""
 RUNS = ("commit", "recovery_look", "recovery_begin", "recovery_settle")
 """Scripts that have to do with runs of recovery actions, too."""

@@ -12,7 +12,18 @@ from hypothesis import strategies as st
 from bridge.domain.advance import advance
 from bridge.domain.alert import Severity, Status
 from bridge.domain.incident import Incident
-from bridge.domain.routing import Route, Threshold, decide, destinations_for, due_at, labels_of, parse_matchers
+from bridge.domain.routing import (
+    Route,
+    Routes,
+    Threshold,
+    decide,
+    destinations_for,
+    due_at,
+    labels_of,
+    matching,
+    parse_matchers,
+    recoveries_for,
+)
 from tests.strategies import START, alert
 
 HOUR = timedelta(hours=1)
@@ -114,6 +125,46 @@ def test_the_bridges_own_words_win_over_labels_of_the_same_name() -> None:
 def test_a_label_stands_in_for_a_service_or_environment_that_is_not_known() -> None:
     assert labels_of(incident(labels={"environment": "prod"}))["environment"] == "prod"
     assert "service" not in labels_of(incident())
+
+
+SEEN = ["source", "severity", "service", "environment", "team"]
+VALUES = st.sampled_from(["", "sentry", "error", "critical", "checkout", "prod", "x"])
+ASKED = st.builds("{}{}{}".format, st.sampled_from(SEEN), st.sampled_from(["=", "!=", "=~", "!~"]), VALUES.filter(bool))
+
+
+@given(
+    routes=st.lists(
+        st.builds(
+            Route,
+            st.lists(ASKED.map(lambda text: parse_matchers(text)[0]), max_size=2).map(tuple),
+            st.lists(st.sampled_from("abc"), max_size=2).map(tuple),
+            st.booleans(),
+            st.lists(st.sampled_from("rs"), max_size=1).map(tuple),
+        ),
+        max_size=4,
+    ),
+    storm=st.lists(
+        st.fixed_dictionaries(
+            {
+                "labels": st.dictionaries(st.sampled_from(SEEN), VALUES, max_size=5),
+                "severity": st.sampled_from([Severity.ERROR, Severity.CRITICAL]),
+                "service": st.sampled_from(["", "checkout"]),
+                "environment": st.sampled_from(["", "prod"]),
+            }
+        ),
+        max_size=8,
+    ),
+)
+def test_routes_that_remember_answer_as_those_that_are_asked_anew(
+    routes: list[Route], storm: list[dict[str, object]]
+) -> None:
+    remembering = Routes(routes)
+    for fields in storm:
+        one = incident(**fields)
+        labels, way = labels_of(one), remembering.way(one)
+        assert way.taken == matching(routes, labels)
+        assert way.to == destinations_for(routes, labels)
+        assert way.recover == recoveries_for(routes, labels)
 
 
 def test_a_hundred_routes_are_cheap() -> None:

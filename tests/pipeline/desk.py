@@ -8,7 +8,7 @@ from datetime import timedelta
 import redis
 
 from bridge.domain.alert import Alert
-from bridge.domain.routing import Route, Threshold
+from bridge.domain.routing import Route, Routes, Threshold
 from bridge.enrich.links import Links
 from bridge.pipeline.deliver import deliver
 from bridge.pipeline.ingest import ingest
@@ -90,7 +90,7 @@ class Desk:
             deliveries=Deliveries(self.keys),
             bell=Quiet(),
             sinks=sinks,
-            routes=tuple(routes) or (Route(to=tuple(self.boards)),),
+            routes=Routes(routes) or Routes([Route(to=tuple(self.boards))]),
             thresholds={name: given.get(name, Threshold()) for name in self.boards},
             links=Links([], MINUTE, MINUTE),
             fallbacks=fallbacks or {},

@@ -9,7 +9,7 @@ from datetime import timedelta
 from bridge.domain.advance import advance
 from bridge.domain.alert import Alert
 from bridge.domain.incident import Incident
-from bridge.domain.routing import Route, Threshold
+from bridge.domain.routing import Route, Routes, Threshold
 from bridge.enrich.links import Links
 from bridge.pipeline.parts import Parts
 from bridge.ports import Sink
@@ -37,7 +37,7 @@ def parts_with(keyspace: Keyspace, sinks: Mapping[str, Sink], **more: object) ->
         deliveries=Deliveries(keyspace),
         bell=Quiet(),
         sinks=sinks,
-        routes=(Route((), tuple(sinks), continue_=False),),
+        routes=Routes([Route((), tuple(sinks), continue_=False)]),
         thresholds={name: Threshold() for name in sinks},
         links=Links([], timedelta(minutes=15), timedelta(minutes=15)),
     )

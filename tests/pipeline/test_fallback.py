@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import redis
 
 from bridge.domain.alert import Alert, Severity, Status
-from bridge.domain.routing import Route, Threshold
+from bridge.domain.routing import Route, Routes, Threshold
 from bridge.pipeline.story import story
 from bridge.ports import Rejected
 from bridge.store.deadletters import DeadLetters
@@ -72,7 +72,7 @@ def test_two_destinations_that_fall_back_on_each_other_end(redis_client: redis.R
 
 def test_a_fallback_that_hears_of_it_anyway_is_told_once(redis_client: redis.Redis) -> None:
     desk = desk_of(redis_client)
-    desk.parts = type(desk.parts)(**{**vars(desk.parts), "routes": (Route(to=("oncall", "tickets")),)})
+    desk.parts = type(desk.parts)(**{**vars(desk.parts), "routes": Routes([Route(to=("oncall", "tickets"))])})
     desk.boards["tickets"].answers.append(Rejected("no"))
     desk.hear(firing())
     desk.hear()

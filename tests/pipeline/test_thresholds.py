@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from bridge.domain.alert import Alert, Severity, Status
-from bridge.domain.routing import Route, Threshold
+from bridge.domain.routing import Route, Routes, Threshold
 from bridge.enrich.links import Links
 from bridge.pipeline.deliver import deliver
 from bridge.pipeline.ingest import ingest
@@ -50,7 +50,7 @@ class Desk:
             deliveries=Deliveries(keys),
             bell=Quiet(),
             sinks={"oncall": Slack("oncall", options, House(timezone=UTC))},
-            routes=(Route((), ("oncall",), continue_=False),),
+            routes=Routes([Route((), ("oncall",), continue_=False)]),
             thresholds={"oncall": threshold},
             links=Links([], MINUTE, MINUTE),
         )
