@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from functools import lru_cache
 
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 
 
+@lru_cache(1000)  # alarms have few periods
 def duration(span: timedelta) -> str:
     """Return a span with its two largest units: "45 s", "12 min", "3 h 20 min", "2 d 4 h"."""
     left = max(0, int(span.total_seconds()))

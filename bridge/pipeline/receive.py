@@ -47,11 +47,12 @@ def cleaned(alert: Alert, scrubber: Scrubber) -> Alert:
 
 def _untorn(given: Alert, scrubbed: Alert) -> Alert:
     """Return the scrubbed alert without the last words of what came cut, be it by the source or by the sender."""
+    every = given.title, given.summary, given.details, *given.facts.values(), *given.labels.values()
+    if not any(map(_is_cut, every)):
+        return scrubbed  # nearly always
     texts = {name: getattr(scrubbed, name) for name in ("title", "summary", "details") if _is_cut(getattr(given, name))}
     facts = {name for name, value in given.facts.items() if _is_cut(value)}
     labels = {name for name, value in given.labels.items() if _is_cut(value)}
-    if not (texts or facts or labels):
-        return scrubbed
     return msgspec.structs.replace(
         scrubbed,
         **{name: _shorter(text) for name, text in texts.items()},

@@ -99,7 +99,10 @@ class Alertmanager:
 
 
 def _first(pairs: dict[str, str], *names: str) -> str:
-    return next((value for name in names if (value := pairs.get(name, "").strip())), "")
+    for name in names:
+        if name in pairs and (value := pairs[name].strip()):
+            return value
+    return ""
 
 
 def _severity(labels: dict[str, str], default: Severity) -> Severity:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import lru_cache
 from typing import Annotated
 from urllib.parse import quote
 
@@ -134,6 +135,7 @@ def last(path: str, separator: str = "/") -> str:
     return path.rsplit(separator, 1)[-1]
 
 
+@lru_cache(1000)  # the names of alarms and of what they watch are few
 def escaped(name: str) -> str:
     """Return a name as one piece of an address."""
     return quote(name, safe="")

@@ -123,13 +123,14 @@ class CloudWatch:
         self._options = options
         self._hosts = sns.Hosts(options.signing_hosts)
         self._verifier = sns.Verifier(options.topic_arns, self._hosts, options.max_age, options.signature_versions)
+        self._last: tuple[bytes, sns.Envelope] | None = None
 
     def needs_io(self, request: Request) -> bool:
         """Return True when the signing certificate is new, or a subscription asks to be confirmed."""
         if _is_raw(request.headers):
             return False
         try:
-            envelope = sns.decode(request.body)
+            envelope = self._decoded(request.body)
         except ValueError:
             return False
         return envelope.type == sns.CONFIRMATION or self._verifier.needs_io(envelope)
@@ -143,7 +144,7 @@ class CloudWatch:
         if _is_raw(request.headers):
             return self._check_raw(request.headers)
         try:
-            envelope = sns.decode(request.body)
+            envelope = self._decoded(request.body)
         except ValueError as error:
             raise Unverified(str(error)) from error
         return self._verifier.verify(envelope, request.received_at)
@@ -170,9 +171,16 @@ class CloudWatch:
 
     def _envelope(self, request: Request) -> sns.Envelope:
         try:
-            return _wrapped(request) if _is_raw(request.headers) else sns.decode(request.body)
+            return _wrapped(request) if _is_raw(request.headers) else self._decoded(request.body)
         except ValueError as error:
             raise Unparseable(str(error)) from error
+
+    def _decoded(self, body: bytes) -> sns.Envelope:
+        """Return the envelope in a body, or raise ValueError; of one body it is asked for three times in a row."""
+        last = self._last
+        if last is None or last[0] is not body:
+            self._last = last = (body, sns.decode(body))
+        return last[1]
 
     def _handshake(self, envelope: sns.Envelope) -> Handshake | Ignored:
         topic, url = envelope.topic_arn, envelope.subscribe_url

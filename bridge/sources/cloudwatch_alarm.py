@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal, TypeVar
+from functools import cache
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 import msgspec
 
@@ -127,13 +128,20 @@ def pairs(value: Any) -> dict[str, str]:
 def read(raw: bytes | str | msgspec.Raw, kind: type[T], path: str) -> T:
     """Return JSON decoded as a type; raises Unparseable with the path of what is wrong."""
     try:
-        return msgspec.json.decode(raw, type=kind)
+        return cast("T", _decoder(kind).decode(raw))  # type: ignore[arg-type]  # every type is hashable
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Unparseable(f"{path}: {error}") from error
 
 
+@cache
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(kind)
+
+
 def lenient(raw: bytes | str | msgspec.Raw, kind: type[T], default: D) -> T | D:
     """Return JSON decoded as a type, or the default: for what an alert can do without."""
+    if raw is NULL:
+        return default
     try:
         return read(raw, kind, "")
     except Unparseable:

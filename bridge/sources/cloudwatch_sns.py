@@ -97,10 +97,13 @@ class _SnsAlarm(msgspec.Struct, rename="pascal"):
     alarm_tags: Any = None
 
 
+_UNSAID = _SnsTrigger()
+
+
 def from_sns(message: str, partition: str, region: str) -> Alarm:
     """Return the alarm in an SNS message; partition and region are the topic's. Raises Unparseable."""
     said = read(message, _SnsAlarm, "Message")
-    trigger = lenient(said.trigger, _SnsTrigger, _SnsTrigger())
+    trigger = lenient(said.trigger, _SnsTrigger, _UNSAID)
     children = lenient(said.triggering_children, list[_SnsChild], [])
     return Alarm(
         identity=identify(said.alarm_arn, partition, region, said.account, said.alarm_name),

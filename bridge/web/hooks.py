@@ -253,5 +253,5 @@ def trace_of(headers: dict[str, str]) -> str:
     """Return the request's own trace id, for log lines and the answer: never taken for the alert's."""
     if (parent := headers.get("traceparent")) and (match := _TRACEPARENT.fullmatch(parent)):
         return match[1]
-    given = headers.get("x-trace-id", "")
-    return given if _TRACE_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
+    given = headers.get("x-trace-id")
+    return given if given and _TRACE_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
