@@ -27,18 +27,18 @@ class KeptClient(WebClient):
     def __init__(self, token: str, base_url: str, timeout: int = TIMEOUT) -> None:
         super().__init__(token, base_url, timeout=timeout, retry_handlers=[], logger=quiet())
         self.lines = Lines(base_url, timeout, tls)
-        self._heads: dict[str, bytes] = {}
 
     def api_call(self, api_method: str, *, json: dict[str, Any] | None = None, **form: Any) -> SlackResponse:
         """Call a method, as the SDK does; a message goes past what it takes 90 µs for."""
         if json is None:
             return super().api_call(api_method, **form)
-        answer = self.lines.ask(self._head(api_method), _encode(json))
+        own = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json;charset=utf-8"}
+        url = self.base_url + api_method
+        answer = self.lines.post(urlsplit(url).path, {**self.headers, **own}, _encode(json))
         try:
             data = _decode(answer.body)
         except (msgspec.DecodeError, UnicodeDecodeError):
             data = {"ok": False, "error": "it answered something that is no JSON"}
-        url = self.base_url + api_method
         response = SlackResponse(
             client=self,
             http_verb="POST",
@@ -51,19 +51,13 @@ class KeptClient(WebClient):
         response.validate()  # type: ignore[no-untyped-call]  # the SDK leaves it untyped
         return response
 
-    def _head(self, method: str) -> bytes:
-        if method not in self._heads:
-            own = {"authorization": f"Bearer {self.token}", "content-type": "application/json;charset=utf-8"}
-            self._heads[method] = self.lines.head(urlsplit(self.base_url).path + method, {**self.headers, **own})
-        return self._heads[method]
-
     def _perform_urllib_http_request_internal(self, url: str, req: Request) -> dict[str, Any]:
         """Send one request; raises URLError when it certainly was not sent, else OSError.
 
         The SDK's own one place that touches the network (slack_sdk/web/base_client.py).
         """
         data = req.data if isinstance(req.data, bytes) else b""
-        answer = self.lines.ask(self.lines.head(urlsplit(url).path, dict(req.header_items())), data)
+        answer = self.lines.post(urlsplit(url).path, dict(req.header_items()), data)
         return {"status": answer.status, "headers": answer.headers, "body": answer.body.decode("utf-8", "replace")}
 
 

@@ -1,6 +1,6 @@
-"""HTTP over kept connections: opened by Python's `http.client`, answers read by the parser that the receiver uses, too.
+"""Kept connections to one address, over Python's own `http.client`.
 
-Urllib3 takes 200 µs of CPU for a request that takes 20 here: most of what a storm of messages costs.
+Urllib3 takes 200 µs of CPU for a request that takes 70 here: a storm of messages is made of little else.
 """
 
 from __future__ import annotations
@@ -15,10 +15,8 @@ from collections.abc import Callable, Mapping
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import NamedTuple
 from urllib.error import URLError
-from urllib.parse import SplitResult, quote, unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
-
-from httptools import HttpParserError, HttpResponseParser
 
 IDLE = 10.0
 """Seconds after which kept connections are not trusted any more: a firewall may have forgotten them without a word."""
@@ -39,7 +37,7 @@ class Answer(NamedTuple):
 class Lines:
     """Connections to one address, through the proxy that the environment names (HTTPS_PROXY, NO_PROXY), if any.
 
-    Safe to use from any thread. Every part of a request waits `timeout` seconds at the most.
+    Safe to use from any thread. Nothing is waited for longer than `timeout` seconds.
     """
 
     def __init__(self, url: str, timeout: float, tls: Callable[[], ssl.SSLContext]) -> None:
@@ -49,26 +47,15 @@ class Lines:
         proxy = "" if proxy_bypass(self._to.hostname or "") else getproxies().get(self._to.scheme, "")
         self._proxy = urlsplit(proxy if "://" in proxy or not proxy else f"http://{proxy}")
         self._timeout, self._tls = timeout, tls
-        named = {"host": self._to.netloc.rpartition("@")[2], "accept-encoding": "identity"}
-        self._before = ""
-        if self._to.scheme == "http" and proxy:
-            self._before = f"http://{self._to.netloc}"
-            named |= _login(self._proxy)
-        self._own = "".join(f"{name}: {value}\r\n" for name, value in named.items())
+        plain = self._to.scheme == "http" and proxy  # over TLS a proxy only hands on what it can't read
+        self._before = f"http://{self._to.netloc}" if plain else ""
+        self._own = _login(self._proxy) if plain else {}
 
-    def head(self, path: str, headers: Mapping[str, str]) -> bytes:
-        """Return a POST's head without the length of its body; raises ValueError for what would break it."""
-        target = quote(self._before + path, safe="/%:@~!$&'()*+,;=?-._")
-        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        if lines.count("\n") != len(headers):
-            raise ValueError("a header's value has more than one line")
-        return f"POST {target} HTTP/1.1\r\n{self._own}{lines}".encode("latin-1")
-
-    def ask(self, head: bytes, body: bytes) -> Answer:
+    def post(self, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Send a request and return the answer; raises URLError when it certainly was not sent, else OSError."""
         line, kept = self._line(), False
         try:
-            answer, kept = line.ask(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body), self._timeout)
+            answer, kept = line.post(self._before + path, {**headers, **self._own}, body)
         finally:
             if kept and len(self.free) < KEPT:
                 self.free.append(line)
@@ -133,7 +120,6 @@ class Line:
     def __init__(self, connection: HTTPConnection) -> None:
         self._connection = connection
         self._used = 0.0
-        self._reading = _Reading()
         self._poll = select.poll()
         self._poll.register(connection.sock, select.POLLIN)
 
@@ -141,78 +127,21 @@ class Line:
         """Return whether the other side, as far as is known, still listens."""
         return time.monotonic() - self._used < IDLE and not self._poll.poll(0)
 
-    def ask(self, request: bytes, timeout: float) -> tuple[Answer, bool]:
+    def post(self, target: str, headers: Mapping[str, str], body: bytes) -> tuple[Answer, bool]:
         """Return the answer, and whether another request may follow; raises OSError."""
-        until = time.monotonic() + timeout
-        sock, reading = self._connection.sock, self._reading
-        reading.begin()
-        self._connection.send(request)  # not the socket's own: the fence listens here
-        while not reading.whole:
-            data = sock.recv(65536)
-            if not data:
-                reading.end()
-                break
-            reading.feed(data)
-            self._used = time.monotonic()
-            if not reading.whole:
-                sock.settimeout(max(until - self._used, 0.01))
-        sock.settimeout(timeout)
-        return reading.answer()
+        try:
+            self._connection.request("POST", target, body, headers)
+            answer = self._connection.getresponse()
+            read = answer.read(LIMIT + 1)
+        except HTTPException as error:
+            raise error if isinstance(error, OSError) else OSError(f"the answer is no HTTP: {error!r}") from error
+        if answer.length and len(read) <= LIMIT:
+            raise ConnectionResetError("the connection was closed before the answer was whole")
+        if len(read) > LIMIT:
+            raise OSError(f"the answer is larger than {LIMIT} bytes")
+        self._used = time.monotonic()
+        return Answer(answer.status, dict(answer.headers.items()), read), answer.isclosed() and not answer.will_close
 
     def close(self) -> None:
         """Let go of it."""
         self._connection.close()
-
-
-class _Reading:
-    """Answers that are read from one connection, one after the other; what the parser found of the newest."""
-
-    def __init__(self) -> None:
-        self._parser = HttpResponseParser(self)
-        self.begin()
-
-    def begin(self) -> None:
-        """Expect a new answer."""
-        self.whole = self._headed = self._stays = False
-        self._status = self._size = 0
-        self._headers: dict[str, str] = {}
-        self._parts: list[bytes] = []
-
-    def feed(self, data: bytes) -> None:
-        """Read on; raises OSError."""
-        try:
-            self._parser.feed_data(data)
-        except HttpParserError as error:
-            raise OSError(f"the answer is no HTTP: {error}") from error
-        self._size += len(data)
-        if self._size > LIMIT:
-            raise OSError(f"the answer is larger than {LIMIT} bytes")
-
-    def end(self) -> None:
-        """Take the connection's end for the answer's, where nothing else says where that is; raises OSError."""
-        if not self._headed or {"content-length", "transfer-encoding"} & self._headers.keys():
-            raise ConnectionResetError("the connection was closed before the answer was whole")
-
-    def answer(self) -> tuple[Answer, bool]:
-        """Return it, and whether the connection can be kept."""
-        return Answer(self._status, self._headers, b"".join(self._parts)), self._stays
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """For the parser."""
-        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
-
-    def on_headers_complete(self) -> None:
-        """For the parser."""
-        self._status = self._parser.get_status_code()
-        self._headed = self._status >= 200
-
-    def on_body(self, data: bytes) -> None:
-        """For the parser."""
-        self._parts.append(data)
-
-    def on_message_complete(self) -> None:
-        """For the parser: an answer that another one follows (103 Early Hints) is none yet."""
-        self.whole = self._headed
-        self._stays = self.whole and self._parser.should_keep_alive()
-        if not self.whole:
-            self._headers.clear()
