@@ -72,6 +72,7 @@ def _sweep() -> None:
         try:
             sweep(parts())
             presence.beat()
+            parts().deliveries.packs = presence.all_unpack
         finally:
             _swept.set()
 

@@ -11,6 +11,7 @@ from bench.inbox import fill, from_alertmanager, from_sentry
 from bench.row import Row, Series, limit_row
 from bench.stage import TESTED, Stage, empty
 from bridge.domain.alert import Alert, Link
+from bridge.pipeline.steps import of_attempt
 from bridge.ports import Receipt
 from bridge.store.deliveries import Deliveries, Settled, Settlement
 from bridge.store.incidents import Incidents
@@ -23,16 +24,17 @@ RECEIPTS = {
         version=1,
         told=1,
         link=Link("Slack", "https://acme-kr.slack.com/archives/C0ONCALL/p1763706000123459"),
-        memo=("3f0c2b7d9a51e864", "7b1d0c9e2f3a4b5c"),
+        memo=("3f0c2b7d9a51e864",),
     ),
     "tickets": Receipt(
         handle=("OPS-12345", "1012345"),
         version=1,
         told=1,
         link=Link("Jira OPS-12345", "https://acme-kr.atlassian.net/browse/OPS-12345"),
-        memo=("3f0c2b7d9a51e864",),
+        memo=("priority=High", "link=e8747f77bac0", "link=fa4a301fc079"),
     ),
 }
+"""As Slack's and Jira's sinks leave them, with their links to each other."""
 
 
 def measure(stage: Stage) -> Iterator[Row]:
@@ -60,11 +62,12 @@ def _growth(client: redis.Redis, grow: Callable[[], None]) -> float:
 
 
 def _incidents(stage: Stage, client: redis.Redis, alert: Alert) -> None:
-    """Open incidents and settle the deliveries of each, the second message's link to the first one's included."""
+    """Open incidents and settle the deliveries of each as a worker does, the edit with the other's link included."""
     fill(client, alert, COUNT, COUNT)
     stage.output("bench.programs.drain", cores=TESTED)
     keys = Keyspace(client)
     deliveries = Deliveries(keys)
+    deliveries.packs = True
     ids = [record.incident.id for record in Incidents(keys).each()]
     for destination in RECEIPTS:
         client.zadd(keys.key(f"due:{destination}"), dict.fromkeys(ids, 0))  # routes send only some to tickets
@@ -79,7 +82,8 @@ def _tell(deliveries: Deliveries, destination: str) -> None:
         if not leases:
             return
         for lease in leases:
-            deliveries.settle(lease, Settlement(outcome=Settled.DONE, receipt=RECEIPTS[destination]), now)
+            settlement = Settlement(outcome=Settled.DONE, receipt=RECEIPTS[destination])
+            deliveries.settle(lease, settlement, now, tuple(of_attempt(lease, settlement, now)))
 
 
 def _used(client: redis.Redis) -> float:

@@ -14,7 +14,7 @@ from bridge.domain.canary import is_canary
 from bridge.domain.incident import Incident
 from bridge.ports import Pace, Receipt
 from bridge.store.chain import Step
-from bridge.store.incidents import decode_incident, decode_receipt, encode, receipts_of
+from bridge.store.incidents import decode_incident, decode_receipt, encode, packed_incident, receipts_of
 from bridge.store.keyspace import Keyspace, at, pairs
 
 LEASE = timedelta(seconds=30)
@@ -57,6 +57,10 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
     lapsed: datetime | None
     """When the lease of an attempt ended that was never settled: its worker is gone, or was paused."""
     trace: str
+    revision: int
+    """Of the record as it was taken."""
+    body: bytes
+    """The incident as it is stored."""
     incident: Incident
     receipts: dict[str, Receipt]
     previous: Receipt | None
@@ -168,6 +172,8 @@ class Deliveries:
     def __init__(self, keyspace: Keyspace, letters: int = DELIVERIES_LIMIT) -> None:
         self._keys = keyspace
         self._letters = letters
+        self.packs = False
+        """Whether an incident that was told is put away packed: not while a worker lives that can't read it."""
 
     def turn(
         self,
@@ -213,7 +219,9 @@ class Deliveries:
         yield int(new is not None and new.link != (old.link if old else None))
         yield self._letter(lease, settlement, ended.now)
         yield int(settlement.hold.total_seconds() * 1000)
-        yield from (ended.fallback, " ".join(settlement.reason.split()), len(ended.steps))
+        yield from (ended.fallback, " ".join(settlement.reason.split()))
+        packs = self.packs and settlement.outcome is Settled.DONE
+        yield from (lease.revision, packed_incident(lease.body) if packs else b"", len(ended.steps))
         yield from (step.line() for step in ended.steps)
 
     def sweep(
@@ -284,6 +292,8 @@ def _lease(
         doubt=from_epoch(doubt / 1000) if doubt else None,
         lapsed=from_epoch(lapsed / 1000) if lapsed else None,
         trace=fields.get("t", b"").decode(),
+        revision=int(fields["v"]),
+        body=fields["i"],
         incident=decode_incident(fields["i"]),
         receipts=receipts_of(fields),
         previous=decode_receipt(before) if before else None,

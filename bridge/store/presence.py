@@ -18,12 +18,15 @@ BEAT_EVERY = timedelta(seconds=5)
 FORGOTTEN = timedelta(hours=1)
 """After so much silence a worker that never said goodbye is no longer spoken of."""
 
+UNPACKS = "+z"
+"""What the names of workers end with that can read packed incidents: those before them could not."""
+
 
 class Worker(msgspec.Struct, frozen=True):
     """A worker process, by the store's clock."""
 
     name: str
-    """`<host>:<process id>:<a word of its own>`: a container's host and process id come again."""
+    """`<host>:<process id>:<a word of its own>+z`: a container's host and process id come again."""
     started: datetime
     beat: datetime
     """When it spoke last."""
@@ -39,13 +42,16 @@ class Presence:
 
     def __init__(self, keyspace: Keyspace, name: str = "") -> None:
         self._keys = keyspace
-        self.name = name or f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
+        self.name = name or f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}{UNPACKS}"
+        self.all_unpack = False
+        """Whether all workers, as far as known, can read packed incidents."""
         self._next = 0.0
 
     def beat(self) -> None:
         """Say that this worker lives, if it did not within the last 5 s."""
         if time.monotonic() >= self._next:
-            self._keys.run("presence", self.name, int(FORGOTTEN.total_seconds() * 1000))
+            told = self._keys.run("presence", self.name, int(FORGOTTEN.total_seconds() * 1000), UNPACKS)
+            self.all_unpack = bool(told)
             self._next = time.monotonic() + BEAT_EVERY.total_seconds()
 
     def leave(self) -> None:

@@ -1,11 +1,12 @@
 -- Shared by `turn`: settles one attempt, if it still holds the lease it was made under.
 --   id, token, outcome, delay ms, doubt (keep | clear | set), receipt or '', '1' if the receipt's link is new,
---   dead letter or '', ms for which the destination is left alone (0: not), its fallback or '', reason, lines of the
---   chain, destinations to ring (added to), deliveries' dead letters at the most
+--   dead letter or '', ms for which the destination is left alone (0: not), its fallback or '', reason, the record's
+--   revision as it was taken, its incident packed or '', lines of the chain, destinations to ring (added to),
+--   deliveries' dead letters at the most
 --   outcome: done (up to date) | wait (not tried) | retry (not applied) | unknown | dead
 -- Returns: 0 if another attempt took over, 1 if settled, 2 if there was no room for the letter
 local function settle(destination, id, token, outcome, delay, doubt, receipt, relinked, letter, hold, fallback, reason,
-                      lines, rings, most)
+                      revision, packed, lines, rings, most)
   local key = record(id)
   local due = prefix .. 'due:' .. destination
   local a = attempt(key, destination)
@@ -13,6 +14,7 @@ local function settle(destination, id, token, outcome, delay, doubt, receipt, re
   local code = 1
 
   if receipt ~= '' then redis.call('HSET', key, 'r:' .. destination, receipt) end
+  if packed ~= '' and redis.call('HGET', key, 'v') == revision then redis.call('HSET', key, 'i', packed) end
   if relinked then  -- the others are to show where this one is
     for _, field in ipairs(redis.call('HKEYS', key)) do
       local _, other = string.match(field, '^([ra]):(.+)$')

@@ -17,8 +17,7 @@ local function take_due(destination, limit, under_way, lease, interval, burst)
   end
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', 0, limit)) do
     local key, fingerprint, number = record(id)
-    local fields = redis.call('HGETALL', key)
-    if #fields == 0 then
+    if redis.call('EXISTS', key) == 0 then
       redis.call('ZREM', due, id)  -- closed so long ago that it was forgotten
       redis.call('ZREM', prefix .. 'owed:' .. destination, id)
     else
@@ -39,7 +38,7 @@ local function take_due(destination, limit, under_way, lease, interval, burst)
       redis.call('ZADD', due, a.lease, id)
       local before = number > 1 and redis.call('HGET',
         prefix .. 'i:' .. fingerprint .. ':' .. (number - 1), 'r:' .. destination)
-      taken[#taken + 1] = {id, a.token, a.attempts - 1, a.doubt, lapsed, fields, before}
+      taken[#taken + 1] = {id, a.token, a.attempts - 1, a.doubt, lapsed, redis.call('HGETALL', key), before}
     end
   end
   if interval > 0 and #taken > 0 then

@@ -6,11 +6,13 @@
 local destination, limit = ARGV[2], tonumber(ARGV[3])
 local codes, rings, at = {}, {}, 9
 while at <= #ARGV do
-  local id, token, outcome, delay, doubt, receipt, relinked, letter, hold, fallback, reason = unpack(ARGV, at, at + 10)
-  local count = tonumber(ARGV[at + 11])
+  local id, token, outcome, delay, doubt, receipt, relinked, letter, hold, fallback, reason, revision, packed =
+    unpack(ARGV, at, at + 12)
+  local count = tonumber(ARGV[at + 13])
   codes[#codes + 1] = settle(destination, id, token, outcome, tonumber(delay), doubt, receipt, relinked == '1', letter,
-    tonumber(hold), fallback, reason, {unpack(ARGV, at + 12, at + 11 + count)}, rings, tonumber(ARGV[8]))
-  at = at + 12 + count
+    tonumber(hold), fallback, reason, revision, packed, {unpack(ARGV, at + 14, at + 13 + count)}, rings,
+    tonumber(ARGV[8]))
+  at = at + 14 + count
 end
 local taken = {}
 if limit > 0 then
