@@ -18,25 +18,23 @@ from bridge.selfreport import working_on
 from bridge.store.inbox import Taken
 
 BATCH = 100
-"""Requests taken from the inbox at once."""
+"""Requests taken from the inbox at once, at the most."""
 ROUNDS = 20
 """How often a batch is tried again after conflicts before it is left to be taken anew."""
 log = structlog.get_logger(__name__)
 
 
-def ingest(parts: Parts, batch: int = BATCH) -> int:
-    """Fold a batch of the inbox into incidents; returns how many requests were taken."""
-    now, taken = parts.inbox.take(batch, parts.abandoned)
-    left = taken = told_apart(parts, taken)
-    hear(parts, [ping for one in taken for ping in one.pings], now)
-    with working_on(*(alert.labels for one in taken for alert in one.alerts)):
+def ingest(parts: Parts, batch: int = BATCH) -> bool:
+    """Fold a batch of the inbox into incidents; returns whether there may be more."""
+    now, left, more = parts.inbox.take(batch, parts.abandoned)
+    left = told_apart(parts, left)
+    hear(parts, [ping for one in left for ping in one.pings], now)
+    with working_on(*(alert.labels for one in left for alert in one.alerts)):
         for _ in range(ROUNDS):
             if not left:
                 break
             left = _round(parts, left, now)
-    if len(taken) == batch:
-        parts.bell.ingest()
-    return len(taken)
+    return more
 
 
 def fold(parts: Parts, alerts: Sequence[Alert], now: datetime) -> bool:

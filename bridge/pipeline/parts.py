@@ -31,6 +31,8 @@ from bridge.store.runs import Runs
 from bridge.store.vitals import Vitals
 
 ALWAYS = Threshold()
+INBOX = ""
+"""The inbox's name among those that a bell rings for."""
 RECOVER = "recover:"
 """Before a recovery action's name among those of destinations, which have no colon."""
 
@@ -156,7 +158,7 @@ def links_of(parts: Parts, incident: Incident, now: datetime) -> tuple[Link, ...
 def ring(parts: Parts, names: Sequence[str]) -> None:
     """Ring for each name the store gave: '' is the inbox, recover:<name> an action, anything else a destination."""
     for name in names:
-        if name == "":
+        if name == INBOX:
             parts.bell.ingest()
         elif name.startswith(RECOVER):
             parts.bell.recover(name.removeprefix(RECOVER))

@@ -7,7 +7,7 @@ from threading import Lock, get_ident
 
 
 class Shift:
-    """One destination's: a bell that rings while it is served makes whoever serves it look once more.
+    """One destination's, or the inbox's: a bell that rings while it is served makes whoever serves it look once more.
 
     Without it a storm of bells would have every thread of the worker call one vendor, each with threads of its own.
     """
@@ -24,6 +24,12 @@ class Shift:
             self._rung = self._whose != 0
             self._whose = self._whose or get_ident()
             return not self._rung
+
+    def ring(self) -> bool:
+        """Return whether somebody serves, who then looks once more."""
+        with self._lock:
+            self._rung = self._rung or self._whose != 0
+            return self._whose != 0
 
     def rung(self) -> bool:
         """Return whether a bell rang since it began or this was asked."""

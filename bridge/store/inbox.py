@@ -19,6 +19,10 @@ ABANDONED = timedelta(seconds=30)
 """A taken entry that was not committed for so long belongs to whoever asks next."""
 
 
+MOST = 256 * 1024
+"""Bytes taken at once: so many alerts of 1 kB are some megabytes of Python objects, and an entry may hold thousands."""
+
+
 class _Both(msgspec.Struct, frozen=True):
     """What one request said, where that is more than alerts: a map, and so never taken for a list of alerts."""
 
@@ -71,11 +75,16 @@ class Inbox:
         fields: dict[Any, Any] = {"a": body_of(alerts, pings), "t": trace}
         return cast("bytes", self._keys.client.xadd(self._keys.key("inbox"), fields)).decode()
 
-    def take(self, limit: int, abandoned: timedelta = ABANDONED) -> tuple[datetime, list[Taken]]:
-        """Return the store's time and up to `limit` entries, abandoned ones first."""
+    def take(
+        self, limit: int, abandoned: timedelta = ABANDONED, most: int = MOST
+    ) -> tuple[datetime, list[Taken], bool]:
+        """Return the store's time, up to `limit` entries, abandoned ones first, and whether there may be more.
+
+        No more are taken after about `most` bytes; one that is larger comes alone, or with a few.
+        """
         idle = int(abandoned.total_seconds() * 1000)
-        now, entries = self._keys.run("take_alerts", self._consumer, limit, idle)
-        return at(now), [_taken(*entry) for entry in entries if entry[1]]
+        now, entries, more = self._keys.run("take_alerts", self._consumer, limit, idle, most)
+        return at(now), [_taken(*entry) for entry in entries if entry[1]], bool(more)
 
     def __len__(self) -> int:
         return int(self._keys.client.xlen(self._keys.key("inbox")))

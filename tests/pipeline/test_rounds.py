@@ -20,7 +20,7 @@ from tests.pipeline.watch import SECOND, Obedient, Rung, going, rounds, watched
 
 def statuses(client: redis.Redis) -> list[tuple[Status, str]]:
     """Return what lies in the inbox."""
-    _, taken = Inbox(Keyspace(client)).take(1000)
+    _, taken, _ = Inbox(Keyspace(client)).take(1000)
     return [(alert.status, alert.labels["check"]) for one in taken for alert in one.alerts]
 
 

@@ -35,6 +35,16 @@ def test_a_bell_meanwhile_is_one_more_look() -> None:
     assert shift.over()
 
 
+def test_a_bell_for_what_nobody_serves_is_not_taken() -> None:
+    shift = Shift("oncall", 2)
+    assert not shift.ring()
+    shift.begin()
+    assert shift.ring()
+    assert not shift.over()
+    assert shift.over()
+    assert not shift.ring()
+
+
 def test_who_is_done_ends_nobody_elses() -> None:
     shift = Shift("oncall", 2)
     shift.begin()

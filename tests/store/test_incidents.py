@@ -82,7 +82,7 @@ def test_inbox_entries_are_done_only_when_all_their_incidents_were_written(
     inbox = Inbox(keyspace)
     inbox.put([alert()], "trace-1")
     inbox.put([alert(1)], "trace-2")
-    now, taken = inbox.take(10)
+    now, taken, _ = inbox.take(10)
     assert [t.trace for t in taken] == ["trace-1", "trace-2"]
 
     other = Item(fingerprint="0" * 24, revision=7, incident=opened(), dues=[], event_ids=[])
@@ -98,6 +98,55 @@ def test_an_abandoned_entry_goes_to_the_next_who_asks(keyspace: Keyspace) -> Non
     assert len(inbox.take(10)[1]) == 1
     assert other.take(10)[1] == []
     assert other.take(10, abandoned=NOW)[1][0].alerts == [alert()]
+
+
+def test_what_is_taken_at_once_is_bounded_by_its_bytes_too(keyspace: Keyspace) -> None:
+    inbox = Inbox(keyspace)
+    for n in range(50):
+        inbox.put([alert(n, summary="x" * 1000)])
+    taken: list[int] = []
+    more = True
+    while more:
+        _, some, more = inbox.take(100, most=10_000)
+        taken.append(len(some))
+
+    assert sum(taken) == 50
+    assert max(taken) <= 10
+    assert inbox.take(100)[1:] == ([], False)
+
+
+def test_large_entries_come_alone_or_with_a_few(keyspace: Keyspace) -> None:
+    inbox = Inbox(keyspace)
+    for n in range(9):
+        inbox.put([alert(n, summary="x" * 20_000)])
+
+    assert [len(inbox.take(100, most=10_000)[1]) for _ in range(4)] == [4, 4, 1, 0]
+
+
+def test_abandoned_entries_are_found_behind_many_that_are_worked_on(keyspace: Keyspace) -> None:
+    lost, busy = Inbox(keyspace), Inbox(keyspace)
+    for n in range(200):
+        busy.put([alert(n)])
+    lost.take(200)
+    client, key = keyspace.client, keyspace.key("inbox")
+    in_hand = [entry for entry, _ in client.xrange(key, count=190)]  # type: ignore[union-attr]  # not the async client
+    client.xclaim(key, "workers", "busy", 0, in_hand, idle=0)
+    client.xclaim(key, "workers", "lost", 0, [e for e, _ in client.xrange(key)][190:], idle=60_000)  # type: ignore[union-attr]  # same
+
+    _, taken, more = busy.take(100)
+    assert len(taken) == 10
+    assert more, "new ones may wait behind them"
+
+
+def test_nobody_is_rung_for_while_somebody_goes_on_looking(keyspace: Keyspace) -> None:
+    inbox, rung = Inbox(keyspace), keyspace.key("rung:")
+    for n in range(3):
+        inbox.put([alert(n)])
+    keyspace.client.set(rung, "1")
+    assert inbox.take(2)[2]
+    assert keyspace.client.exists(rung)
+    assert not inbox.take(2)[2]
+    assert not keyspace.client.exists(rung)
 
 
 def test_a_flushed_store_starts_again(keyspace: Keyspace) -> None:

@@ -68,7 +68,7 @@ class Receiving:
 
     def inbox(self) -> list[Alert]:
         """Take what lies in the inbox."""
-        _, taken = Inbox(self.keyspace).take(1000)
+        _, taken, _ = Inbox(self.keyspace).take(1000)
         return [alert for one in taken for alert in one.alerts]
 
     def dead_letters(self) -> list[Letter]:

@@ -96,7 +96,7 @@ class Pressed:
         """Take all out of the inbox, as workers do; returns how many requests that were."""
         keys = self.keyspace()
         with keys.client:
-            _, taken = Inbox(keys).take(10_000)
+            _, taken, _ = Inbox(keys).take(10_000)
             keys.client.xtrim(keys.key("inbox"), maxlen=0, approximate=False)
         return len(taken)
 

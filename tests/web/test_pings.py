@@ -35,7 +35,7 @@ def send(receiver: Receiving, path: str = "", method: str = "GET", body: bytes =
 
 def heard(receiver: Receiving) -> list[Ping]:
     """Take the pings that lie in the inbox."""
-    _, taken = Inbox(receiver.keyspace).take(1000)
+    _, taken, _ = Inbox(receiver.keyspace).take(1000)
     return [ping for one in taken for ping in one.pings]
 
 
@@ -197,7 +197,7 @@ def test_each_proven_request_of_a_watched_source_is_a_sign_of_life_but_not_each_
     pinged.post("sentry")
     pinged.post("sentry")
     pinged.post("alertmanager")
-    _, taken = Inbox(pinged.keyspace).take(10)
+    _, taken, _ = Inbox(pinged.keyspace).take(10)
     assert [[ping.name for ping in one.pings] for one in taken] == [["source:sentry"], [], []]
     assert all(one.alerts for one in taken)
 
