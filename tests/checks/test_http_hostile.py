@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import resource
 import struct
+import tracemalloc
 import zlib
 from datetime import timedelta
 from socket import SO_LINGER, SOL_SOCKET
-from time import process_time, thread_time
+from time import thread_time
 from typing import Any
 
 import pytest
@@ -20,6 +20,7 @@ from bridge.checks.exchange import BODY_LIMIT
 from bridge.domain.observation import Fault, Observation
 from tests.checks.targets import Talk, answer, look, sockets, target
 from tests.conftest import free_port
+from tests.machine import slowness
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 
@@ -84,7 +85,7 @@ def test_a_target_that_hangs_or_drips_takes_no_more_than_the_time(talk: Talk, ph
     assert found.fault is Fault.TIMEOUT
     assert found.got.startswith("no answer within 300 ms while ")
     assert phase in found.got
-    assert found.took < timedelta(seconds=10)
+    assert found.took < timedelta(seconds=30)
 
 
 @pytest.mark.parametrize(
@@ -130,13 +131,16 @@ def bomb() -> bytes:
 
 def test_a_gzip_bomb_is_not_inflated() -> None:
     sent = bomb()
-    began, used = process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    found = seen(answer(sent, "200 OK", "Content-Encoding: gzip"), contains="x")
+    tracemalloc.start()
+    try:
+        found = seen(answer(sent, "200 OK", "Content-Encoding: gzip"), contains="x")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
 
     assert found.fault is Fault.BODY
     assert "in its first 64 KiB" in found.got
-    assert process_time() - began < 1
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - used < 20 * 1024
+    assert peak < 20 << 20
 
 
 def test_a_body_without_end_is_left_after_64_kib() -> None:
@@ -179,7 +183,7 @@ def test_no_target_holds_up_the_others() -> None:
         saying(HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\na\r\n" * 10_000),
         saying(HEAD, b"a: b\r\n" * 10_000),
     ]
-    assert min(asyncio.run(_others(hostile)) for _ in range(3)) < 0.15
+    assert min(asyncio.run(_others(hostile)) for _ in range(3)) < 0.15 * slowness()
 
 
 async def _cancelled(talk: Talk) -> None:

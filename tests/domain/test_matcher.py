@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.domain.matcher import Matcher, Op, parse_matchers
+from tests.machine import slowness
 
 PATTERNS = ["critical|error", "api-.*", "a.b", "(?i)prod", r"\d+", "", "|x", "[^a]+", "a b|c/d"]
 
@@ -96,9 +97,9 @@ def test_a_missing_label_is_the_empty_text(text: str, holds: bool) -> None:
 
 def test_an_exploding_pattern_answers_in_linear_time() -> None:
     matcher = Matcher("a", Op.MATCHES, "(x+x+)+y")
-    began = time.perf_counter()
+    began = time.process_time()
     assert not matcher.matches({"a": "x" * 20_000})
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2 * slowness()
 
 
 def test_equal_matchers_are_equal_and_hash_alike() -> None:

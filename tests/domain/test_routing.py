@@ -24,6 +24,7 @@ from bridge.domain.routing import (
     parse_matchers,
     recoveries_for,
 )
+from tests.machine import slowness
 from tests.strategies import START, alert
 
 HOUR = timedelta(hours=1)
@@ -173,7 +174,7 @@ def test_a_hundred_routes_are_cheap() -> None:
     began = time.process_time()
     for _ in range(1000):
         destinations_for(routes, labels)
-    assert time.process_time() - began < 1, "more than 1 ms for 100 routes"
+    assert time.process_time() - began < 1 * slowness(), "more than 1 ms for 100 routes"
 
 
 def test_what_is_worth_telling_is_due_at_once() -> None:

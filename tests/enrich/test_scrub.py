@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from bridge.domain.alert import Alert, Link, Severity, Status
 from bridge.enrich.scrub import Scrubber, ScrubOptions
 from bridge.enrich.shapes import Shapes, luhn
+from tests.machine import slowness
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJqb2huIn0.c2lnbmF0dXJlLWNhbmFyeQ"
 PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA7canary\n-----END RSA PRIVATE KEY-----"
@@ -419,4 +420,4 @@ def test_no_text_takes_long() -> None:
     for text in hostile:
         started = time.process_time()
         SCRUBBER.scrub_text(text)
-        assert time.process_time() - started < 2, text[:20]
+        assert time.process_time() - started < 2 * slowness(), text[:20]

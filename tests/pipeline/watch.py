@@ -91,5 +91,5 @@ def going(*workers: Rounds) -> Iterator[list[threading.Thread]]:
         for one in workers:
             one.stop()
         for thread in threads:
-            thread.join(10)
+            thread.join(60)
             assert not thread.is_alive()

@@ -218,4 +218,4 @@ def test_a_thousand_checks_are_taken_in_little_time(shelf: Shelf) -> None:
     names, _ = shelf.checks.due(1000)
 
     assert len(names) == len(shelf.checks.take(tables)) == 1000
-    assert time.perf_counter() - began < 1
+    assert time.perf_counter() - began < 20, "some 70 ms on an idle machine"

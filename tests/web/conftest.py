@@ -91,8 +91,10 @@ def sns(sns_server: World) -> World:
 
 @pytest.fixture
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Gives a busy machine time to answer; that answers come in time is tested where the store is in trouble."""
-    monkeypatch.setattr("bridge.web.writer.ANSWER_WITHIN", 10)
+    """Gives a busy machine time to answer, and to store; in time is tested where the store is in trouble."""
+    monkeypatch.setattr("bridge.web.writer.ANSWER_WITHIN", 60)
+    for module in ("inlet", "writer"):
+        monkeypatch.setattr(f"bridge.web.{module}.STORE_WITHIN", 30)  # or the journal takes what waits
 
 
 @pytest.fixture

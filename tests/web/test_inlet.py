@@ -30,11 +30,17 @@ async def cut_while_writing(cable: Cable) -> list[Sequence[int]]:
     inlet = Inlet(store, lambda: None, InboxLimit())
     said: list[Sequence[int]] = []
     for number in range(ROUNDS):
+        if number % 6 == 0:
+            await asyncio.to_thread(cable.turn, Mode.CUT)
         writes = [asyncio.create_task(inlet.write([Entry("", b"x")])) for _ in range(4)]
+        if number % 6 == 5:
+            await asyncio.wait(writes)
         await asyncio.sleep(0.0005 * (number % 6))
         await asyncio.to_thread(cable.turn, Mode.CUT)
         said += await asyncio.gather(*writes)
         await asyncio.to_thread(cable.turn, Mode.PASS)
+        await inlet.look()
+    for _ in range(20):  # the receiver looks again and again; each look may find one more connection that was cut
         await inlet.look()
     assert not inlet.down
     said.append(await inlet.write([Entry("", b"last")]))
@@ -43,8 +49,9 @@ async def cut_while_writing(cable: Cable) -> list[Sequence[int]]:
 
 
 def test_a_cut_network_is_a_store_that_is_down_and_a_mended_one_is_used_again(
-    cable: Cable, redis_client: redis.Redis
+    cable: Cable, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("bridge.web.inlet.STORE_WITHIN", 30)  # a cut is noticed at once
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         *said, last = runner.run(cut_while_writing(cable))
 

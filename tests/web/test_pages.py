@@ -143,7 +143,7 @@ def test_without_its_store_it_is_alive_but_not_ready_until_the_store_is_back(
         began = time.monotonic()
         answer = httpx.get(f"{url}/readyz")
         assert answer.json()["why"] == "the store does not answer: the receiver's log has the reason (store_down)"
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 15
         assert httpx.get(f"{url}/healthz").status_code == 200
         assert "alert_bridge_store_up 0.0" in httpx.get(f"{url}/metrics").text
 

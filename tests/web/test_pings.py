@@ -123,13 +123,15 @@ def test_no_half_of_a_key_is_left_where_a_body_of_many_byte_letters_was_cut(
     assert "k3y" not in ping.body
 
 
-def test_a_flood_of_the_same_ping_is_one_write_a_second(pinged: Receiving) -> None:
+def test_a_flood_of_the_same_ping_is_one_write_a_second(pinged: Receiving, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert pings.REPEATS == 1
+    monkeypatch.setattr(pings, "REPEATS", 60)  # on a slow machine the flood takes many seconds
     assert asyncio.run(flood(pinged, 60)) == {200}
-    assert len(heard(pinged)) < 10
+    assert len(heard(pinged)) == 1
 
 
 async def flood(receiver: Receiving, number: int) -> set[int]:
-    async with httpx.AsyncClient(timeout=20, trust_env=False) as client:
+    async with httpx.AsyncClient(timeout=60, trust_env=False) as client:
         answers = await asyncio.gather(*(client.get(f"{receiver.url}/ping/{KEY}") for _ in range(number)))
     return {answer.status_code for answer in answers}
 
@@ -193,7 +195,10 @@ def test_neither_log_nor_metrics_show_a_key(pinged: Receiving) -> None:
 # --- sources that have to speak now and then ---------------------------------------------------------------
 
 
-def test_each_proven_request_of_a_watched_source_is_a_sign_of_life_but_not_each_one_again(pinged: Receiving) -> None:
+def test_each_proven_request_of_a_watched_source_is_a_sign_of_life_but_not_each_one_again(
+    pinged: Receiving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.web.life.EVERY", 600)
     pinged.post("sentry")
     pinged.post("sentry")
     pinged.post("alertmanager")

@@ -48,13 +48,15 @@ COMMANDS = [command for command in CHECKS if "urllib" in command[-1]]
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[Pressed]:
-    """A receiver on a store of its own, that drains for a second."""
-    bridge = Processes(tmp_path, CONFIG.format(url=embedded.url(tmp_path / "data"), receiver="drain: 1500ms"), {})
+    """A receiver on a store of its own, that drains for some seconds."""
+    bridge = Processes(
+        tmp_path, CONFIG.format(url=embedded.url(tmp_path / "data"), receiver="drain: 5s"), {"PATIENCE": "30"}
+    )
     try:
         bridge.start_store()
-        bridge.start("receiver", [sys.executable, "-m", "bridge.cli", "serve", "--port", str(bridge.port)])
+        bridge.start("receiver", [sys.executable, "-m", "tests.web.patient", "serve", "--port", str(bridge.port)])
         pressed = Pressed(bridge)
-        until(lambda: answer(pressed, "/healthz") == "200", f"the receiver answers\n{bridge.log('receiver')}")
+        until(lambda: answer(pressed, "/healthz") == "200", "the receiver answers")
         yield pressed
         pressed.client.close()
     finally:
@@ -98,7 +100,7 @@ def test_the_receiver_answers_in_each_state_what_the_page_says(world: Pressed) -
 
     until(lambda: answer(world, "/healthz") == "refused", "the port is closed")
     assert answers(world) == SAID["ends"]
-    world.bridge.running.pop("receiver").wait(10)
+    world.bridge.running.pop("receiver").wait(60)
     assert answers(world) == SAID["starts"]
 
 
