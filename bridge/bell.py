@@ -12,14 +12,10 @@ from celery.app.amqp import AMQP
 from kombu.connection import Connection
 from kombu.exceptions import KombuError, OperationalError
 
+from bridge.message import DELIVER, INGEST, QUEUE, RECOVER, keys_before
 from bridge.ports import Finding, Level
 from bridge.primary import Finder, server_options, tls
 from bridge.settings.address import Group, group, is_group
-
-QUEUE = "bridge"
-INGEST = "bridge.ingest"
-DELIVER = "bridge.deliver"
-RECOVER = "bridge.recover"
 
 CONNECTED_WITHIN = 2.0
 _AMQP = {"write_timeout": 5}
@@ -102,10 +98,9 @@ def _transport(broker_url: str, prefix: str) -> dict[str, Any]:
     if not scheme.startswith(("redis", "unix")):
         return {}
     return {
-        "global_keyprefix": f"{prefix}celery:",
-        "visibility_timeout": 60,
-        "unacked_restore_interval": 5,
-        "unacked_restore_throttle": 1,
+        "global_keyprefix": keys_before(prefix),
+        "ack_emulation": False,  # two transactions for each ring, to bring back what the sweep rings for anyway
+        "priority_steps": (0,),  # one queue to look at instead of four
         "socket_timeout": 5,
         "socket_connect_timeout": CONNECTED_WITHIN,
         **({} if scheme == "unix" else {"socket_keepalive": True}),

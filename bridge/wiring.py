@@ -5,12 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Mapping
-from typing import cast
-
-from celery import Celery
+from typing import TYPE_CHECKING, cast
 
 from bridge import selfreport
-from bridge.bell import CeleryBell, celery_app
 from bridge.checks import CHECKS
 from bridge.dial import address, call
 from bridge.domain.canary import NAME
@@ -21,7 +18,7 @@ from bridge.enrich.scrub import Scrubber, ScrubOptions
 from bridge.pipeline import beats, selfwatch
 from bridge.pipeline.check_alert import Scrubbers
 from bridge.pipeline.checkups import Watched
-from bridge.pipeline.parts import Aviary, Parts, Recovery
+from bridge.pipeline.parts import Aviary, Bell, Parts, Recovery
 from bridge.pipeline.rounds import Rounds
 from bridge.ports import Action, House, Sink, Source
 from bridge.recovery import ACTIONS
@@ -34,6 +31,7 @@ from bridge.sources.canary import Canary
 from bridge.store.checks import Checks
 from bridge.store.deadletters import DeadLetters, LetterLimit
 from bridge.store.deliveries import Deliveries
+from bridge.store.doorbell import Doorbell
 from bridge.store.flights import Flights
 from bridge.store.heartbeats import Heartbeats
 from bridge.store.inbox import Inbox
@@ -43,6 +41,9 @@ from bridge.store.presence import Presence
 from bridge.store.proof import Proofs
 from bridge.store.runs import Runs
 from bridge.store.vitals import Vitals
+
+if TYPE_CHECKING:
+    from celery import Celery
 
 NO_STORE = "there is no store: set REDIS_URL (or redis.url), or run `alert-bridge up`, which brings its own"
 
@@ -90,8 +91,19 @@ def dead_letters(settings: Settings) -> DeadLetters:
 
 def celery(settings: Settings) -> Celery:
     """Return the Celery app; its broker is the store unless another one is configured."""
+    from bridge.bell import celery_app  # here, not above: who only rings at the store needs no Celery
+
     broker = settings.broker_url.get_secret_value() if settings.broker_url else redis_url(settings)
     return celery_app(broker, settings.redis_prefix)
+
+
+def bell(settings: Settings, keys: Keyspace, app: Celery | None = None) -> Bell:
+    """Return what rings: past Celery where its queue lies in the store."""
+    if settings.broker_url is None:
+        return Doorbell(keys)
+    from bridge.bell import CeleryBell
+
+    return CeleryBell(app or celery(settings))
 
 
 def sources(settings: Settings) -> dict[str, Source]:
@@ -129,7 +141,7 @@ def ping_keys(settings: Settings) -> dict[str, str]:
     return {one.key.get_secret_value(): HEARTBEAT + name for name, one in settings.heartbeats.items() if one.key}
 
 
-def parts(settings: Settings, app: Celery) -> Parts:
+def parts(settings: Settings, app: Celery | None = None) -> Parts:
     """Return what a worker works with."""
     keys = keyspace(settings)
     window = settings.link_window
@@ -137,7 +149,7 @@ def parts(settings: Settings, app: Celery) -> Parts:
         inbox=Inbox(keys),
         incidents=Incidents(keys, settings.incidents.retention, settings.incidents.remember_for),
         deliveries=Deliveries(keys, settings.general.dead_letters.deliveries),
-        bell=CeleryBell(app),
+        bell=bell(settings, keys, app),
         mask=settings.mask,
         vitals=Vitals(keys),
         listeners=dict.fromkeys(beats.KINDS, beats.heed) | {"self": selfwatch.heed},
@@ -224,9 +236,9 @@ def check_scrubbers(settings: Settings) -> Scrubbers:
 
 def rounds(settings: Settings, app: Celery) -> Rounds:
     """Return what runs a worker's checks."""
-    store = Checks(keyspace(settings))
+    keys = keyspace(settings)
     scrubbers = check_scrubbers(settings)
-    return Rounds(store, checks(settings).values(), scrubbers, CeleryBell(app))
+    return Rounds(Checks(keys), checks(settings).values(), scrubbers, bell(settings, keys, app))
 
 
 def recovery(settings: Settings, keys: Keyspace) -> Recovery:

@@ -10,7 +10,8 @@ import pytest
 import redis
 import structlog
 
-from bridge.bell import DELIVER, INGEST, CeleryBell, celery_app
+from bridge.bell import CeleryBell, celery_app
+from bridge.message import DELIVER, INGEST
 from tests.conftest import free_port
 
 PREFIX = "{bell}:"
@@ -92,7 +93,7 @@ def test_only_json_without_results_and_late_acknowledgement() -> None:
         ("amqp://guest@127.0.0.1/", {"write_timeout": 5}),
         ("amqps://bridge@rabbit.example.com/bridge", {"write_timeout": 5}),
         ("sqs://", {"queue_name_prefix": "bell-", "visibility_timeout": 60, "wait_time_seconds": 10}),
-        ("rediss://127.0.0.1/0", {"global_keyprefix": f"{PREFIX}celery:", "visibility_timeout": 60}),
+        ("rediss://127.0.0.1/0", {"global_keyprefix": f"{PREFIX}celery:", "ack_emulation": False}),
         ("redis+sentinel://127.0.0.1:1/mymaster", {"global_keyprefix": f"{PREFIX}celery:", "socket_timeout": 2}),
         ("redis+cluster://127.0.0.1:1", {"global_keyprefix": f"{PREFIX}celery:", "socket_timeout": 2}),
         ("filesystem://", {}),

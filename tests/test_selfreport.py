@@ -18,7 +18,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bridge.bell import DELIVER, QUEUE, celery_app
+from bridge.bell import celery_app
+from bridge.message import DELIVER, QUEUE
 from tests.e2e.bridge_processes import processes, until
 from tests.sandbox_server import running
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge.bell import DELIVER, INGEST, RECOVER
+from bridge.message import DELIVER, INGEST, RECOVER
 from bridge.pipeline import deliver as deliver_
 from bridge.pipeline import onward
 from bridge.pipeline import recover as recover_

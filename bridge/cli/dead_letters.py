@@ -113,7 +113,7 @@ def _told(letter: Letter, done: bool, said: str) -> bool:  # noqa: FBT001 - pass
 def _replayer(settings: Settings) -> Replayer:
     return Replayer(
         letters=wiring.dead_letters(settings),
-        parts=wiring.parts(settings, wiring.celery(settings)),
+        parts=wiring.parts(settings),
         sources=wiring.sources(settings),
         scrubber=wiring.scrubber(settings),
     )

@@ -64,7 +64,7 @@ def _watched(settings: Settings) -> Iterator[tuple[str, Iterable[Finding]]]:
             yield "checks", list(diagnosis.of_checks(Checks(keys), list(settings.checks)))
         if plans:
             yield "heartbeats", list(diagnosis.of_heartbeats(Heartbeats(keys), plans))
-        parts = wiring.parts(settings, wiring.celery(settings))
+        parts = wiring.parts(settings)
         vital = Vitals(keys).read(list(parts.sinks))
         yield "canary", [diagnosis.of_canary(parts.aviary, vital)]
         yield "heartbeat_url", [diagnosis.of_pulse(parts, vital)]

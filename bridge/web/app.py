@@ -22,6 +22,7 @@ from bridge.enrich.scrub import Scrubber
 from bridge.pipeline.parts import Parts
 from bridge.ports import Source
 from bridge.store.deadletters import DeadLetters, LetterLimit
+from bridge.store.doorbell import Doorbell, ring_once
 from bridge.store.journal import Journal
 from bridge.store.keyspace import Keyspace, connect
 from bridge.web.api import Api
@@ -88,7 +89,7 @@ class _Front(Starlette):
 def application(receiver: Receiver) -> Starlette:
     """Return the receiver; its connections and its journal open and close with it."""
     store = client(receiver.redis_url, receiver.keyspace.prefix)
-    inlet = Inlet(store, _ringer(receiver.parts.bell.ingest), receiver.inbox_limit, receiver.keyspace.prefix)
+    inlet = Inlet(store, _ring(receiver), receiver.inbox_limit, receiver.keyspace.prefix)
     aside = Aside(receiver.journal)
     writer = Writer(inlet, aside)
     prefix = receiver.keyspace.prefix
@@ -128,6 +129,12 @@ def application(receiver: Receiver) -> Starlette:
     )
     app.router.redirect_slashes = False  # senders follow no redirects; another address is a 404
     return app
+
+
+def _ring(receiver: Receiver) -> Callable[[], None] | tuple[bytes, ...]:
+    """Return how it is rung for the inbox: by the store itself, in the same round trip as the write, if it can."""
+    bell = receiver.parts.bell
+    return ring_once(receiver.keyspace.prefix) if isinstance(bell, Doorbell) else _ringer(bell.ingest)
 
 
 def _ringer(ring: Callable[[], None]) -> Callable[[], None]:

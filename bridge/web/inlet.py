@@ -74,13 +74,19 @@ class Inlet:
     """Writes into the inbox, and knows without asking whether that makes sense now."""
 
     def __init__(
-        self, store: redis.asyncio.Redis, ring: Callable[[], None], limit: InboxLimit, prefix: str = PREFIX
+        self,
+        store: redis.asyncio.Redis,
+        ring: Callable[[], None] | tuple[bytes, ...],
+        limit: InboxLimit,
+        prefix: str = PREFIX,
     ) -> None:
+        """`ring` rings for the inbox; or it is the call by which the store does that itself, in the same round trip."""
         self._store = store
-        self._ring = ring
+        self._ring = None if isinstance(ring, tuple) else ring
         self.limit = limit
         self._inbox, self._probe = f"{prefix}inbox".encode(), f"{prefix}probe"
-        self._ask_to_ring = packed(b"SET", f"{prefix}rung:".encode(), b"1", b"PX", b"1000", b"NX")
+        ask = b"SET", f"{prefix}rung:".encode(), b"1", b"PX", b"1000", b"NX"
+        self._ask_to_ring = packed(*(ring if isinstance(ring, tuple) else ask))
         self._notes = f"{prefix}receivers"
         self.down = ""
         """Why the store takes nothing now; empty while it does."""
@@ -102,15 +108,14 @@ class Inlet:
         When the answer does not come, they may be in it all the same: written again, they are duplicates.
         """
         calls = [packed(b"XADD", self._inbox, b"*", b"a", body, b"t", trace.encode()) for trace, body, _ in entries]
-        calls.append(self._ask_to_ring)
         try:
-            *answers, first = await self._within(self._exchange(calls))
+            *answers, first = await self._within(self._exchange([*calls, self._ask_to_ring]))
         except (TimeoutError, RedisError, OSError) as error:
             self._fell(error)
             return range(len(entries))
         self.entries += len(entries)
         self.bytes += sum(map(len, calls))
-        if first:  # OK; there was no ring within the last second
+        if first and self._ring:  # OK; there was no ring within the last second
             self._ring()
         refused = [i for i, answer in enumerate(answers) if isinstance(answer, Exception)]
         if refused:

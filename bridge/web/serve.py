@@ -33,7 +33,7 @@ def receiver(settings: Settings) -> Receiver:
     """Return what the receiver needs, of a config; raises ConfigError without a store."""
     own = settings.receiver
     sources, scrubber = wiring.sources(settings), wiring.scrubber(settings)
-    parts = wiring.parts(settings, wiring.celery(settings))
+    parts = wiring.parts(settings)
     replayer = Replayer(letters=wiring.dead_letters(settings), parts=parts, sources=sources, scrubber=scrubber)
     token = own.api_token.get_secret_value() if own.api_token else ""
     return Receiver(

@@ -21,8 +21,9 @@ import httpx
 import pytest
 import redis
 
-from bridge.bell import DELIVER, INGEST, QUEUE, RECOVER, celery_app
+from bridge.bell import celery_app
 from bridge.domain.alert import Status
+from bridge.message import DELIVER, INGEST, QUEUE, RECOVER
 from bridge.sources.alertmanager import Alertmanager, AlertmanagerOptions
 from bridge.store import embedded
 from tests.conftest import free_port

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 import pytest
 import redis
 
+from bridge.message import queue_key
+from bridge.store.doorbell import ring_once
 from bridge.store.segment import Entry
 from bridge.web.inlet import InboxLimit, Inlet, client
 from tests.faults.network import Cable, Mode, Network
@@ -59,3 +61,17 @@ def test_a_cut_network_is_a_store_that_is_down_and_a_mended_one_is_used_again(
     assert 0 < stored < len(said)
     assert list(last) == []
     assert redis_client.xlen("{ab}:inbox") >= stored + 1
+
+
+def test_the_store_rings_in_the_round_trip_of_the_write(redis_client: redis.Redis) -> None:
+    async def write_twice() -> list[Sequence[int]]:
+        store = client(f"unix://{redis_client.connection_pool.connection_kwargs['path']}")
+        inlet = Inlet(store, ring_once("{ab}:"), InboxLimit())
+        said = [await inlet.write([Entry("", b"x"), Entry("", b"y")]) for _ in range(2)]
+        assert inlet.bytes < 1000, "the ring takes no room in the inbox"
+        await store.aclose()
+        return said
+
+    assert [list(refused) for refused in asyncio.run(write_twice())] == [[], []]
+    assert redis_client.xlen("{ab}:inbox") == 4
+    assert redis_client.llen(queue_key("{ab}:")) == 1
