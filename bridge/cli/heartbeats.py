@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 from bridge import wiring
 from bridge.cli import Failure, Unreachable, load, say
 from bridge.cli.table import output_option, show
-from bridge.domain.heartbeat import Plan, deadline, state
+from bridge.domain.heartbeat import Plan, State, called_missing, state
 from bridge.domain.heartbeat_words import outcome, rhythm
 from bridge.domain.ping import Ping
 from bridge.domain.words import clip, duration
@@ -20,6 +20,7 @@ from bridge.settings.heartbeats import HEARTBEAT, SOURCE
 from bridge.store.heartbeats import Heartbeats, Kept
 
 MASK = "•••"
+HELD = "Its ping may have found nobody: it is down only if none comes until `down at`."
 
 
 @click.command("heartbeats")
@@ -29,14 +30,15 @@ MASK = "•••"
 def command(name: str | None, show_keys: bool, output: str) -> None:  # noqa: FBT001 - a flag
     """List heartbeats, and sources that have to speak now and then; or show one, with its newest pings.
 
-    States: new (never heard), up, started (a run is under way), late (within its grace), down.
+    States: new (never heard), up, started (a run is under way), late (within its grace), held (past it, but the
+    bridge was away and may have missed its ping), down.
     """
     settings = load.settings()
     plans = {plan.name: plan for plan in wiring.plans(settings)}
     store = Heartbeats(wiring.keyspace(settings))
     try:
         kept = store.load(list(plans))
-        now = store.now()
+        now, resumed = store.now(), store.resumed()
     except RedisError as error:
         raise Unreachable(f"the store does not answer: {error}\nStart the bridge, or set REDIS_URL.") from error
     if name is not None:
@@ -45,7 +47,10 @@ def command(name: str | None, show_keys: bool, output: str) -> None:  # noqa: FB
     if len(kept) < len(plans):
         say("What has no state is watched by no worker yet: see that one runs with this config.")
     addresses = dict(_addresses(settings, show_keys=show_keys))
-    rows = [_row(plan, kept.get(key), now, settings.timezone, addresses.get(key, "")) for key, plan in plans.items()]
+    zone = settings.timezone
+    rows = [_row(plan, kept.get(key), now, resumed, zone, addresses.get(key, "")) for key, plan in plans.items()]
+    if any(row["state"] == State.HELD for row in rows):
+        say(f"What is held is past its time, but the bridge was away until {resumed.astimezone(zone):%H:%M:%S}. {HELD}")
     show(rows, output, "No heartbeats: add some under `heartbeats` in the config, or `expect_every` to a source.")
 
 
@@ -68,14 +73,16 @@ def _addresses(settings: Settings, *, show_keys: bool) -> Iterator[tuple[str, st
         yield SOURCE + name, f"{settings.public_url}/hooks/{name}"
 
 
-def _row(plan: Plan, kept: Kept | None, now: datetime, zone: tzinfo, address: str) -> dict[str, object]:
+def _row(
+    plan: Plan, kept: Kept | None, now: datetime, resumed: datetime, zone: tzinfo, address: str
+) -> dict[str, object]:
     kind, _, name = plan.name.partition(":")
     last = kept.record.last if kept else None
-    due = deadline(kept.record, kept.plan) if kept and not kept.record.trouble else None
+    due = called_missing(kept.record, kept.plan, resumed) if kept and not kept.record.trouble else None
     return {
         "kind": kind,
         "name": name,
-        "state": str(state(kept.record, kept.plan, now)) if kept else "",
+        "state": str(state(kept.record, kept.plan, now, resumed)) if kept else "",
         "expected": rhythm(plan),
         "last_ping": last.at.astimezone(zone) if last else None,
         "said": outcome(last) if last else "",

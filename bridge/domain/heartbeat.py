@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from cronsim import CronSim
 
-from bridge.domain.alert import Severity
+from bridge.domain.alert import Severity, from_epoch
 from bridge.domain.ping import Kind, Ping
 from bridge.domain.words import clip
 
@@ -19,6 +19,7 @@ BODY_KEPT = 200
 """Characters that are kept of a ping's body once a newer one of its sort has come."""
 AHEAD = timedelta(seconds=10)
 """So far may a sender's clock be ahead: a ping so long before a time of its cron expression belongs to that time."""
+LONG_AGO = from_epoch(0)
 SETTLING, LONGEST_SETTLING = timedelta(seconds=30), timedelta(minutes=10)
 
 
@@ -134,6 +135,8 @@ class State(StrEnum):
     STARTED = "started"
     LATE = "late"
     """Within its grace."""
+    HELD = "held"
+    """Past its grace; but the bridge was away, and its ping may have found nobody."""
     DOWN = "down"
 
 
@@ -162,10 +165,17 @@ def deadline(record: Record, plan: Plan) -> datetime:
     return min(due, running.at + plan.grace) if running else due
 
 
-def state(record: Record, plan: Plan, now: datetime) -> State:
-    """Return how it is, for a list."""
+def called_missing(record: Record, plan: Plan, resumed: datetime) -> datetime:
+    """Return when it is down if nothing comes before, after the bridge was away until `resumed`."""
+    return max(deadline(record, plan), plan.settled(resumed))
+
+
+def state(record: Record, plan: Plan, now: datetime, resumed: datetime = LONG_AGO) -> State:
+    """Return how it is, for a list; `resumed` as in `called_missing`."""
     if record.trouble:
         return State.DOWN
+    if deadline(record, plan) <= now < called_missing(record, plan, resumed):
+        return State.HELD
     if record.running:
         return State.STARTED
     if now >= expected(record, plan):

@@ -83,7 +83,9 @@ def _fell(plan: Plan, record: Record, trouble: Trouble) -> Alert:
     about = (str(record.episode), str(trouble.why), at.isoformat())
     details = clip(_body(record), DETAILS_LIMIT)
     summary = _summary(plan, record, trouble)
-    return _alert(plan, Status.FIRING, at, *about, summary=summary, details=details, facts=_facts(plan, record))
+    return _alert(
+        plan, Status.FIRING, at, *about, summary=summary, details=details, facts=_facts(plan, record, trouble)
+    )
 
 
 def _over(plan: Plan, record: Record, at: datetime, summary: str) -> Alert:
@@ -100,7 +102,7 @@ def _summary(plan: Plan, record: Record, trouble: Trouble) -> str:
     if record.last is None:
         return f"No {what} since it is watched ({shown(record.since, plan)}); expected: {rhythm(plan)}."
     gap = duration(trouble.since - record.last.at)
-    return f"No {what} for {gap}; expected: {rhythm(plan)}. The last came at {shown(record.last.at, plan)}."
+    return f"No {what} for {gap}; expected: {rhythm(plan)}."
 
 
 def _failure(ping: Ping) -> str:
@@ -115,10 +117,11 @@ def _body(record: Record) -> str:
     return max(told, key=lambda ping: ping.at).body if told else ""
 
 
-def _facts(plan: Plan, record: Record) -> dict[str, str]:
+def _facts(plan: Plan, record: Record, trouble: Trouble) -> dict[str, str]:
+    """Return what else is known; what the summary says is not said again."""
     last, took = record.last, record.took
     succeeded = next((end for end in reversed(record.ends) if not end.failed), None)
-    facts = {"Expected": rhythm(plan)}
+    facts = {} if trouble.why is Why.MISSING else {"Expected": rhythm(plan)}
     if last is not None:
         facts["Last ping"] = f"{shown(last.at, plan)}, {outcome(last)}"
     if last is not None and last.failed and succeeded is not None:

@@ -42,7 +42,7 @@ def of_checks(store: Checks, names: Sequence[str]) -> Iterator[Finding]:
 
 def of_heartbeats(store: Heartbeats, plans: Sequence[Plan]) -> Iterator[Finding]:
     """Yield how many heartbeats are watched and how they are, and which were never heard."""
-    kept, now = store.load([plan.name for plan in plans]), store.now()
+    kept, now, resumed = store.load([plan.name for plan in plans]), store.now(), store.resumed()
     names = {plan.name: plan.name.partition(":")[2] for plan in plans}
     if idle := [name for key, name in names.items() if key not in kept]:
         yield Finding(WARN, f"no worker watches {_named(idle)} yet", RESTART)
@@ -50,7 +50,7 @@ def of_heartbeats(store: Heartbeats, plans: Sequence[Plan]) -> Iterator[Finding]
         return
     by_state: dict[State, list[str]] = {one: [] for one in State}
     for key, one in kept.items():
-        by_state[state(one.record, one.plan, now)].append(names[key])
+        by_state[state(one.record, one.plan, now, resumed)].append(names[key])
     if never := [names[key] for key, one in kept.items() if not _heard(one.record)]:
         address = "`alert-bridge heartbeats --show-keys` has the address that each has to ping"
         yield Finding(WARN, f"never heard: {_named(never)}", address)
@@ -101,7 +101,7 @@ def _named(names: Sequence[str]) -> str:
 
 def _tallied(by_state: Mapping[State, Sequence[str]]) -> str:
     """Return how many are in each state; which, where that is not as it should be."""
-    bad = (State.LATE, State.DOWN)
+    bad = (State.LATE, State.HELD, State.DOWN)
     return ", ".join(
         f"{len(names)} {one}{f' ({_named(names)})' if one in bad else ''}" for one, names in by_state.items() if names
     )

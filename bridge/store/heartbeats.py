@@ -106,6 +106,11 @@ class Heartbeats:
         found = cast("list[bytes]", self._keys.client.zrange(self._keys.key("beats"), 0, -1))
         return [name.decode() for name in found]
 
+    def resumed(self) -> datetime:
+        """Return since when somebody looks without an absence; long ago if that no longer matters."""
+        since = cast("bytes | None", self._keys.client.hget(self._keys.key("beat-watch"), "since"))
+        return from_epoch(int(since or 0) / 1000)
+
     def now(self) -> datetime:
         """Return the store's time."""
         seconds, micros = self._keys.client.time()

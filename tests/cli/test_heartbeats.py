@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 import redis
@@ -74,6 +75,20 @@ def test_the_same_for_programs(watched: Shell, redis_client: redis.Redis) -> Non
     first, *_ = json.loads(watched.run("heartbeats", "-o", "json").stdout)
     assert (first["name"], first["state"], first["said"]) == ("nightly-backup", "late", "success")
     assert datetime.fromisoformat(first["last_ping"]).utcoffset() == timedelta(hours=9)
+
+
+def test_what_is_past_its_time_after_an_absence_of_the_bridge_is_held_until_a_time(
+    watched: Shell, redis_client: redis.Redis
+) -> None:
+    name = "heartbeat:nightly-backup"
+    keep(redis_client, name, ping(name, 60), every="30s")
+    back = datetime.now(UTC) - timedelta(seconds=20)
+    redis_client.hset("{ab}:beat-watch", "since", str(round(back.timestamp() * 1000)))
+    first, *_ = json.loads(watched.run("heartbeats", "-o", "json").stdout)
+    assert first["state"] == "held"
+    assert datetime.fromisoformat(first["down_at"]) > datetime.now(UTC), "no time that is over"
+    local = back.astimezone(ZoneInfo("Asia/Seoul"))
+    assert f"the bridge was away until {local:%H:%M:%S}. Its ping may have" in watched.run("heartbeats").stderr
 
 
 def test_one_is_shown_with_its_newest_pings(watched: Shell, redis_client: redis.Redis) -> None:

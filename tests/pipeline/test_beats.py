@@ -12,8 +12,8 @@ import pytest
 import redis
 import structlog
 
-from bridge.domain.alert import Alert, Status
-from bridge.domain.heartbeat import Plan, Record
+from bridge.domain.alert import Alert, Status, from_epoch
+from bridge.domain.heartbeat import LONG_AGO, Plan, Record, called_missing
 from bridge.domain.matcher import parse_matchers
 from bridge.domain.ping import Kind, Ping
 from bridge.domain.watchdog import Watchdog
@@ -64,6 +64,12 @@ class Ward(Desk):
         found = beats.look(self.parts)
         self.hear()
         return found
+
+    @property
+    def store(self) -> Heartbeats:
+        """What the worker looks into."""
+        assert self.parts.heartbeats
+        return self.parts.heartbeats
 
     @property
     def incidents(self) -> list[incidents.Record]:
@@ -163,6 +169,9 @@ def test_after_an_absence_of_the_bridge_the_next_ping_is_waited_for(ward: Ward) 
     ward.pinged(ping(75))
     ward.watched_for(5)
     assert ward.look() == []
+    (kept,) = ward.store.load([BACKUP.name]).values()
+    until = called_missing(kept.record, BACKUP, ward.store.resumed()).timestamp() * 1000
+    assert ward.keys.client.zscore(ward.keys.key("beats"), BACKUP.name) == pytest.approx(until, abs=1)
     ward.watched_for(11)
     ward.keys.client.zadd(ward.keys.key("beats"), {BACKUP.name: 0})
     assert [one.status for one in ward.look()] == [Status.FIRING]
@@ -177,6 +186,7 @@ def test_an_absence_is_noticed_by_the_next_look(ward: Ward) -> None:
     resumed = ward.keys.client.hget(watch, "resumed")
     assert isinstance(resumed, bytes)
     assert int(resumed) > long_ago
+    assert ward.store.resumed() == from_epoch(int(resumed) / 1000)
 
 
 def test_after_a_pause_of_the_store_receivers_have_time_to_bring_their_journals_in(ward: Ward) -> None:
@@ -235,6 +245,7 @@ def test_a_bridge_that_comes_and_goes_is_not_silent_for_ever(ward: Ward) -> None
     ward.watched_for(1)
     ward.keys.client.hset(ward.keys.key("beat-watch"), "watched", str(46 * 60_000))
     assert [one.status for one in ward.look()] == [Status.FIRING]
+    assert ward.store.resumed() == LONG_AGO
 
 
 def test_a_new_heartbeat_is_watched_from_now_and_one_that_is_gone_is_over(ward: Ward) -> None:

@@ -22,12 +22,13 @@ if now - looked > away or deaf then
 else
   watched = watched + now - looked  -- in all runs that were too short to stand for themselves
 end
-redis.call('HSET', key, 'looked', now, 'resumed', resumed, 'watched', watched, 'heard', heard)
+-- coming and going for so long must not keep it silent for ever
+local since = watched > 3 * clean and 0 or resumed
+redis.call('HSET', key, 'looked', now, 'resumed', resumed, 'watched', watched, 'heard', heard, 'since', since)
 if looked > 0 and now - looked > pause then redis.call('HSET', key, 'paused', looked, 'stirred', now) end
 local paused, stirred = unpack(redis.call('HMGET', key, 'paused', 'stirred'))
-if watched > 3 * clean then resumed = 0 end  -- coming and going for so long must not keep it silent for ever
 
 local first = redis.call('XRANGE', prefix .. 'inbox', '-', '+', 'COUNT', 1)
 local oldest = first[1] and tonumber(string.match(first[1][1], '^(%d+)')) or 0
 local due = redis.call('ZRANGEBYSCORE', prefix .. 'beats', '-inf', now, 'LIMIT', 0, ARGV[9])
-return {now, resumed, tonumber(paused or 0), tonumber(stirred or 0), oldest, due}
+return {now, since, tonumber(paused or 0), tonumber(stirred or 0), oldest, due}
