@@ -297,6 +297,18 @@ class TakesBack(Protocol):
         ...
 
 
+@runtime_checkable
+class Prepares(Protocol):
+    """What a sink may have beside `Sink`, if a library speaks to the vendor for it."""
+
+    def prepare(self) -> None:
+        """Load the library. Workers call it when they start, so that the first delivery need not wait; receivers never.
+
+        Until then, and where it is never called, the sink is there for its name, options and pace only.
+        """
+        ...
+
+
 # --- checks ----------------------------------------------------------------------------------------------
 
 

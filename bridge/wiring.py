@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, cast
 
 from bridge import selfreport
@@ -20,7 +20,7 @@ from bridge.pipeline.check_alert import Scrubbers
 from bridge.pipeline.checkups import Watched
 from bridge.pipeline.parts import Aviary, Bell, Parts, Recovery
 from bridge.pipeline.rounds import Rounds
-from bridge.ports import Action, House, Sink, Source
+from bridge.ports import Action, House, Prepares, Sink, Source
 from bridge.recovery import ACTIONS
 from bridge.settings import ConfigError, Kinds, Problem, Secret, Settings, config_path
 from bridge.settings import load as load_settings
@@ -117,6 +117,13 @@ def sinks(settings: Settings) -> dict[str, Sink]:
     """Return the destinations by name."""
     house = House(timezone=settings.timezone, public_url=settings.public_url)
     return {name: SINKS[one.kind](name, one.options, house) for name, one in settings.destinations.items()}
+
+
+def prepare(sinks: Iterable[Sink]) -> None:
+    """Load what speaks to the vendors: in the processes that deliver."""
+    for sink in sinks:
+        if isinstance(sink, Prepares):
+            sink.prepare()
 
 
 def actions(settings: Settings) -> dict[str, Action]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -27,6 +30,8 @@ sources:
 destinations:
   oncall: {kind: slack, token: xoxb-1, channel: C0ONCALL, min_severity: error, for: 5m}
 routes: [{to: [oncall]}]
+"""
+JIRA = """  tickets: {kind: jira, url: "https://jira.example.com", user: bot@example.com, token: t0ken, project: OPS}
 """
 STORE = {"REDIS_URL": "redis://127.0.0.1:1/0"}
 
@@ -100,3 +105,31 @@ def test_no_secret_shows_in_what_was_built(tmp_path: Path) -> None:
     shown = repr(settings) + repr(wiring.sources(settings)) + repr(wiring.sinks(settings))
 
     assert not [secret for secret in ("secret-one", "xoxb-1", "hidden-password") if secret in shown]
+
+
+LOADED = """
+import sys
+from bridge import wiring
+from bridge.web import serve
+made = serve.receiver(wiring.load())
+lists = lambda: print(",".join(sorted({name.partition(".")[0] for name in sys.modules})))
+lists()
+wiring.prepare(made.parts.sinks.values())
+lists()
+"""
+
+
+def test_a_receiver_loads_nothing_that_speaks_to_vendors_and_a_worker_all_of_it_at_its_start(tmp_path: Path) -> None:
+    config = tmp_path / "bridge.yaml"
+    config.write_text(CONFIG.replace("routes:", JIRA + "routes:"))
+    environ = {"ALERT_BRIDGE_CONFIG": str(config), "ALERT_BRIDGE_DATA": str(tmp_path), **STORE}
+    asked = subprocess.run(
+        [sys.executable, "-c", LOADED], env=os.environ | environ, capture_output=True, text=True, check=True
+    )
+    receiver, worker = (set(line.split(",")) for line in asked.stdout.split())
+
+    vendors = {"slack_sdk", "jira", "requests"}
+    assert not {"celery", "kombu"} & receiver, "the queue lies in the store, and so the store rings"
+    assert not vendors & receiver
+    assert not {"httpx", "sentry_sdk", "botocore", "hypothesis", "pytest"} & receiver
+    assert vendors <= worker

@@ -43,7 +43,9 @@ _stopping, _swept = threading.Event(), threading.Event()
 @cache
 def parts() -> Parts:
     """Return the running parts, made once in each worker process."""
-    return wiring.parts(settings, app)
+    made = wiring.parts(settings, app)
+    wiring.prepare(made.sinks.values())
+    return made
 
 
 @signals.setup_logging.connect

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import ClassVar
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar
 
 from bridge.ports import Delivery, Finding, House, Pace, Receipt
 from bridge.settings import Options
-from bridge.sinks.slack.api import Api, Webhook
-from bridge.sinks.slack.channel import Channel
-from bridge.sinks.slack.examine import examine
 from bridge.sinks.slack.options import SlackOptions
-from bridge.sinks.slack.webhook import Announcements
+
+if TYPE_CHECKING:
+    from bridge.sinks.slack.channel import Channel
+    from bridge.sinks.slack.webhook import Announcements
 
 __all__ = ["Slack"]
 
@@ -32,15 +33,26 @@ class Slack:
         self.settle = options.settle
         self.pace = Pace(options.per_second, options.burst)
         self.tells_repeats = options.token is not None
-        self._api: Api | None = None
-        self._channel = options.channel
-        self._way: Channel | Announcements
+        self._options = options
+        self._house = house
+
+    @cached_property
+    def _way(self) -> Channel | Announcements:
+        # Imported here: receivers know the destination, and never call it.
+        from bridge.sinks.slack.api import Api, Webhook
+        from bridge.sinks.slack.channel import Channel
+        from bridge.sinks.slack.webhook import Announcements
+
+        options = self._options
         if options.token is not None:
-            self._api = Api(options.token.get_secret_value().strip(), options.api_url)
-            self._way = Channel(name, options, house, self._api)
-        else:
-            url = options.webhook_url.get_secret_value() if options.webhook_url else ""
-            self._way = Announcements(Webhook(url), house, buttons=options.buttons)
+            api = Api(options.token.get_secret_value().strip(), options.api_url)
+            return Channel(self.name, options, self._house, api)
+        url = options.webhook_url.get_secret_value() if options.webhook_url else ""
+        return Announcements(Webhook(url), self._house, buttons=options.buttons)
+
+    def prepare(self) -> None:
+        """Load Slack's SDK; see `ports.Prepares`."""
+        _ = self._way
 
     def sync(self, delivery: Delivery) -> Receipt:
         """Bring the channel up to date; see `ports.Sink.sync`."""
@@ -52,9 +64,7 @@ class Slack:
 
     def take_back(self, delivery: Delivery, receipt: Receipt) -> Receipt:
         """Delete the message; see `ports.TakesBack.take_back`. A webhook can't: `takes_back` says so of its options."""
-        if isinstance(self._way, Channel):
-            return self._way.take_back(delivery, receipt)
-        return self._way.sync(delivery)
+        return self._way.take_back(delivery, receipt)
 
     @staticmethod
     def takes_back(options: SlackOptions) -> bool:
@@ -63,4 +73,4 @@ class Slack:
 
     def examine(self) -> Iterable[Finding]:
         """Check token, scopes and channel."""
-        return examine(self._api, self._channel)
+        return self._way.examine()

@@ -13,9 +13,10 @@ import structlog
 
 from bridge.domain.alert import Link
 from bridge.domain.incident import Change, Entry
-from bridge.ports import Delivery, House, Outcome, Receipt, RetryAt
+from bridge.ports import Delivery, Finding, House, Outcome, Receipt, RetryAt
 from bridge.sinks.slack.api import Api, Refused, final
 from bridge.sinks.slack.codes import AUTH, DESTINATION, GONE, THREADLESS, UNSEEN
+from bridge.sinks.slack.examine import examine
 from bridge.sinks.slack.history import ENTRY, INCIDENT, find
 from bridge.sinks.slack.message import Message, entry_message, message, plain
 from bridge.sinks.slack.options import SlackOptions
@@ -52,6 +53,10 @@ class Channel:
         if receipt.link is None and time.monotonic() - started < PATIENCE:
             receipt = self._linked(receipt)
         return receipt
+
+    def examine(self) -> Iterator[Finding]:
+        """Check token, scopes and channel; raises nothing."""
+        return examine(self._api, self._options.channel)
 
     def take_back(self, delivery: Delivery, receipt: Receipt) -> Receipt:
         """Delete the message; one that is gone already is what was wanted."""

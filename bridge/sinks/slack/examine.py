@@ -11,11 +11,8 @@ _SCOPES_DO = "add it under OAuth & Permissions (or paste config/slack-app-manife
 _INVITE = "in the channel, type /invite @alert-bridge"
 
 
-def examine(api: Api | None, channel: str) -> Iterator[Finding]:
+def examine(api: Api, channel: str) -> Iterator[Finding]:
     """Yield what was found: token, scopes, channel; raises nothing."""
-    if api is None:
-        yield _webhook()
-        return
     try:
         yield from _examine(api, channel)
     except Refused as refused:
@@ -24,7 +21,8 @@ def examine(api: Api | None, channel: str) -> Iterator[Finding]:
         yield Finding(Level.FAIL, outcome.reason, "check the token, the network and https://slack-status.com")
 
 
-def _webhook() -> Finding:
+def of_webhook() -> Finding:
+    """Return what there is to say of an incoming webhook."""
     return Finding(
         Level.WARN,
         "incoming webhook: it can't be checked without posting; messages are not edited, there are no threads, and "

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from bridge.ports import Delivery, House, Outcome, Receipt
+from bridge.ports import Delivery, Finding, House, Outcome, Receipt
 from bridge.sinks.slack.api import Refused, Webhook, final
+from bridge.sinks.slack.examine import of_webhook
 from bridge.sinks.slack.message import Message, message, plain, short_message
 
 
@@ -36,6 +37,14 @@ class Announcements:
     def find(self, delivery: Delivery) -> Receipt | None:
         """Return None: a webhook can't read."""
         return None
+
+    def take_back(self, delivery: Delivery, _: Receipt) -> Receipt:
+        """Post that it is over: a webhook can delete nothing."""
+        return self.sync(delivery)
+
+    def examine(self) -> list[Finding]:
+        """Say that it can't be checked."""
+        return [of_webhook()]
 
     def _post(self, shown: Message, receipt: Receipt | None) -> None:
         try:
