@@ -99,7 +99,7 @@ def celery(settings: Settings) -> Celery:
 
 def bell(settings: Settings, keys: Keyspace, app: Celery | None = None) -> Bell:
     """Return what rings: past Celery where its queue lies in the store."""
-    if settings.broker_url is None:
+    if settings.broker_url in (None, settings.redis_url):
         return Doorbell(keys)
     from bridge.bell import CeleryBell
 
