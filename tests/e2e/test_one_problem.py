@@ -10,11 +10,14 @@ from urllib.parse import unquote
 
 import httpx
 import pytest
+import redis
 
 from bridge.domain.alert import Status
 from bridge.ports import Sample
 from bridge.sandbox.jira.state import Issue
 from bridge.sandbox.slack_workspace import SlackMessage
+from bridge.store.incidents import Incidents
+from bridge.store.keyspace import Keyspace
 from tests.e2e.bridge_processes import until
 from tests.e2e.conftest import World
 
@@ -134,6 +137,19 @@ def test_a_resolution_of_something_unknown_shows_nowhere(world: World) -> None:
     post(world, "alertmanager", other(world, "FiredAfterwards"))
     until(lambda: any("FiredAfterwards" in shown(m) for m in world.sandbox.slack.messages()), "the marker is there")
     assert not any("NeverFired" in shown(m) for m in world.sandbox.slack.messages()[before:])
+
+
+def test_what_was_told_lies_packed_in_the_store(world: World) -> None:
+    with redis.Redis.from_url(world.bridge.redis_url) as client:
+        until(lambda: client.hlen("{ab}:workers") > 0, "the worker knows who else there is")
+        post(world, "alertmanager", other(world, "Packed"))
+
+        def packed() -> bool:
+            told = [one.incident for one in Incidents(Keyspace(client)).each()]
+            keys = [f"{{ab}}:i:{one.fingerprint}" for one in told if one.labels.get("alertname") == "Packed"]
+            return any((client.hget(key, "i") or b"").startswith(b"x") for key in keys)  # type: ignore[union-attr,arg-type]  # not the async client
+
+        until(packed, "it was told and put away")
 
 
 def test_the_requests_own_trace_id_is_in_every_log_line_it_causes(world: World) -> None:
