@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bridge import wiring
+from bridge.bell import CeleryBell
 from bridge.domain.alert import Severity
 from bridge.enrich.links import LINKS
 from bridge.settings import ConfigError, Settings
@@ -18,6 +19,7 @@ from bridge.sinks import SINKS
 from bridge.sources import SOURCES
 from bridge.sources.sentry import Sentry
 from bridge.store.deadletters import LetterLimit
+from bridge.store.doorbell import Doorbell
 
 CONFIG = """
 timezone: Asia/Seoul
@@ -87,6 +89,13 @@ def test_the_broker_is_the_store_unless_there_is_another(tmp_path: Path) -> None
 
     assert wiring.celery(load(tmp_path)).conf.broker_url == STORE["REDIS_URL"]
     assert wiring.celery(own).conf.broker_url == "amqp://bridge@127.0.0.1//"
+
+
+def test_it_rings_past_celery_where_the_queue_lies_in_the_store(tmp_path: Path) -> None:
+    same = load(tmp_path, CONFIG + f"broker_url: {STORE['REDIS_URL']}\n")
+    own = load(tmp_path, CONFIG + "broker_url: amqp://bridge@127.0.0.1//\n")
+
+    assert [type(wiring.parts(one).bell) for one in (load(tmp_path), same, own)] == [Doorbell, Doorbell, CeleryBell]
 
 
 def test_a_socket_is_named_as_celery_names_it(tmp_path: Path) -> None:
