@@ -15,7 +15,7 @@ def written(level: str, form: str, *lines: str, **environ: str) -> tuple[str, st
     """Return what a process writes to stdout and stderr that has set up its logs so."""
     script = HEAD + f"logs.set_up({level!r}, {form!r})\nlog = structlog.get_logger('bridge')\n" + "\n".join(lines)
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60, env=environ
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=300, env=environ
     )
     return done.stdout, done.stderr
 

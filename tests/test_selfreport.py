@@ -70,7 +70,7 @@ def reported(sentry: SentryServer, *lines: str) -> list[dict[str, Any]]:
         "set_up(sys.argv[1], Scrubber(ScrubOptions()).scrub_json)",
     ]
     script = "\n".join([*head, *lines, "sentry_sdk.flush(10)"])
-    subprocess.run([sys.executable, "-c", script, sentry.dsn], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", script, sentry.dsn], check=True, timeout=300)
     return sentry.events
 
 

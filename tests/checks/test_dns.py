@@ -91,10 +91,10 @@ def test_a_server_that_fails_is_told_with_its_code() -> None:
 
 def test_a_silent_server_ends_with_the_time_and_leaves_no_socket() -> None:
     before = sockets()
-    found = seen(zone=None, timeout=0.2, name="shop.example.com")
+    found = seen(zone=None, timeout=1, name="shop.example.com")
 
     assert found.fault is Fault.TIMEOUT
-    assert found.got == "no answer within 200 ms while resolving shop.example.com"
+    assert found.got == "no answer within 1 s while resolving shop.example.com"
     assert sockets() == before
 
 

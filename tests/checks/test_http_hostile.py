@@ -80,10 +80,10 @@ def seen(talk: Talk | bytes, timeout: float = 20, **options: Any) -> Observation
     ids=["nothing", "headers", "body", "chunks"],
 )
 def test_a_target_that_hangs_or_drips_takes_no_more_than_the_time(talk: Talk, phase: str) -> None:
-    found = seen(talk, 0.3)
+    found = seen(talk, 1)
 
     assert found.fault is Fault.TIMEOUT
-    assert found.got.startswith("no answer within 300 ms while ")
+    assert found.got.startswith("no answer within 1 s while ")
     assert phase in found.got
     assert found.took < timedelta(seconds=30)
 
@@ -206,7 +206,7 @@ async def _tls_hanging() -> tuple[Observation, Observation]:
     async with target(silent) as one:
         url = one.url.replace("http", "https")
         task = asyncio.create_task(look("tls", 10, host="127.0.0.1", port=one.port))
-        found = await look("http", 0.2, url=url)
+        found = await look("http", 1, url=url)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -216,7 +216,7 @@ async def _tls_hanging() -> tuple[Observation, Observation]:
 def test_a_handshake_that_hangs_ends_with_the_time_and_leaves_no_socket() -> None:
     before = sockets()
     found, _ = asyncio.run(_tls_hanging())
-    assert found.got == "no answer within 200 ms while waiting for TLS"
+    assert found.got == "no answer within 1 s while waiting for TLS"
     assert sockets() == before
 
 

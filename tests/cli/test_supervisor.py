@@ -9,9 +9,9 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from bridge.cli import guard
 from bridge.cli.child import Backoff, Child
 from bridge.cli.prefix import LONGEST, Prefixed
 from bridge.cli.supervisor import Supervisor
+from tests.e2e import bridge_processes
 
 SLEEPER = ("sleep", "1000")
 FAMILY = ("sh", "-c", "sleep 1000 & sleep 1000 & wait")
@@ -27,11 +28,7 @@ STUBBORN = ("sh", "-c", "trap '' TERM; echo deaf; while true; do sleep 0.1; done
 READY = re.compile(r"^(\S+) +\* ready after .* \(pid (\d+)\)$", re.MULTILINE)
 
 
-def until(condition: Callable[[], object], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to be in time"
-        time.sleep(0.02)
+until = partial(bridge_processes.until, what="it comes to be")
 
 
 class Apart:
@@ -79,7 +76,7 @@ def running(supervisor: Supervisor) -> Iterator[None]:
         yield
     finally:
         supervisor.stop()
-        thread.join(30)
+        thread.join(120)
 
 
 # --- starting ----------------------------------------------------------------------------------------------
@@ -103,7 +100,7 @@ def test_what_follows_runs_once_when_all_are_ready() -> None:
     out = io.StringIO()
     brief = Child("brief", ("sleep", "0.2"))
     with running(Supervisor([brief], out, on_ready=lambda: calls.append("demo"))):
-        until(lambda: out.getvalue().count("ready") == 2)
+        until(lambda: out.getvalue().count("ready") >= 2)
 
     assert calls == ["demo"]
 
@@ -136,7 +133,7 @@ def test_a_child_that_dies_is_started_again_and_said_so_with_growing_waits() -> 
     with running(Supervisor([Child("web", ("sh", "-c", "exit 3"))], out)):
         until(lambda: "again in 2 s" in out.getvalue())
 
-    waits = re.findall(r"web \* ended with exit code 3 after 0\.\d s; starting again in (\S+) s", out.getvalue())
+    waits = re.findall(r"web \* ended with exit code 3 after \S+ s; starting again in (\S+) s", out.getvalue())
     assert waits == ["0.5", "1", "2"]
 
 
@@ -184,7 +181,7 @@ def test_a_signal_ends_every_process_and_its_children(apart: Callable[..., Apart
     groups = bridge.groups(3)
     bridge.process.send_signal(number)
 
-    assert bridge.process.wait(20) == 0
+    assert bridge.process.wait(120) == 0
     assert not [name for name, group in groups.items() if guard.lives(group)]
 
 
@@ -194,7 +191,7 @@ def test_what_others_need_ends_after_them() -> None:
     children = [Child(name, ("sh", "-c", ends), after=after) for name, after in (("store", ()), ("web", ("store",)))]
     all_ready = threading.Event()
     with running(Supervisor(children, out, on_ready=all_ready.set)):
-        assert all_ready.wait(20)
+        assert all_ready.wait(120)
         until(lambda: out.getvalue().count("| listens") == 2)
 
     assert re.findall(r"(\S+) +\| ends", out.getvalue()) == ["web", "store"]
@@ -206,7 +203,7 @@ def test_a_child_that_does_not_listen_is_killed_after_the_grace(apart: Callable[
     bridge.says("web | deaf")
     bridge.process.terminate()
 
-    assert bridge.process.wait(20) == 1
+    assert bridge.process.wait(120) == 1
     assert "web * did not end within 0.3 s; killed" in bridge.log
     until(lambda: not guard.lives(group))
 
@@ -222,7 +219,7 @@ def test_a_second_ctrl_c_kills_at_once_but_a_second_term_waits(apart: Callable[.
         bridge.process.wait(0.5)
     bridge.process.send_signal(signal.SIGINT)
 
-    assert bridge.process.wait(20) == 1
+    assert bridge.process.wait(120) == 1
     until(lambda: not guard.lives(group))
 
 

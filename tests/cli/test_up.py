@@ -46,7 +46,7 @@ class Up:
     def end(self) -> int:
         """Tell it to end, as an init does."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(30)
+        return self.process.wait(120)
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def demo(tmp_path: Path) -> Iterator[Callable[[], Up]]:
         with log_file.open("wb") as log:
             process = subprocess.Popen(argv, cwd=tmp_path, env=environ, stdout=log, stderr=log)
         started.append(Up(process, log_file, port, f"http://127.0.0.1:{sandbox_port}"))
-        until(lambda: BOARD in started[-1].log or process.poll() is not None, "the demo is shown", 100)
+        until(lambda: BOARD in started[-1].log or process.poll() is not None, "the demo is shown", 300)
         return started[-1]
 
     yield start
@@ -76,7 +76,7 @@ def demo(tmp_path: Path) -> Iterator[Callable[[], Up]]:
 def in_another_terminal(folder: Path, *argv: str) -> subprocess.CompletedProcess[str]:
     environ = {k: v for k, v in os.environ.items() if not k.startswith(("ALERT_BRIDGE", "REDIS", "SANDBOX"))}
     command = [sys.executable, "-m", "bridge.cli", *argv]
-    return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=False, timeout=300)
 
 
 def channel(sandbox: str) -> list[dict[str, object]]:
@@ -201,4 +201,4 @@ def in_a_process(
     """Run a command that changes its own environment, without a REDIS_URL."""
     env = {**os.environ, **{k: v for k, v in shell.environ.items() if v is not None and k != "REDIS_URL"}, **environ}
     command = [sys.executable, "-c", code, *argv]
-    return subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=300)

@@ -24,7 +24,7 @@ class Site:
         self.url = f"{url}/jira"
         self.http = httpx.Client(base_url=f"{url}/jira/rest/api/2/", auth=(USER, TOKEN))
         login = {"basic_auth": (USER, TOKEN)} if sandbox.state.cloud else {"token_auth": TOKEN}
-        self.jira = JIRA(self.url, **login, max_retries=0, timeout=5)
+        self.jira = JIRA(self.url, **login, max_retries=0, timeout=60)
 
     def post(self, **fields: object) -> httpx.Response:
         body = {"project": {"key": "OPS"}, "issuetype": {"name": "Bug"}, "summary": "s", **fields}

@@ -23,7 +23,7 @@ def here() -> Iterator[Room]:
 
 
 def client(here: Room, token: str = TOKEN) -> WebClient:
-    made = WebClient(token, f"{here.url}/slack/api/", timeout=5, retry_handlers=[])
+    made = WebClient(token, f"{here.url}/slack/api/", timeout=60, retry_handlers=[])
     made.proxy = None
     return made
 

@@ -57,7 +57,7 @@ def open_front(
             made = replace(made, sources=made.sources | sources, ping_keys={PING_KEY: "heartbeat:backup"})
             app = application(made)
             url = stack.enter_context(running(app, lifespan="on", http=Punctual))
-            client = stack.enter_context(httpx.Client(base_url=url, timeout=20, trust_env=False))
+            client = stack.enter_context(httpx.Client(base_url=url, timeout=60, trust_env=False))
             return Front(url, app, made.sources, made.keyspace, client)
 
         yield start

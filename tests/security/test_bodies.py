@@ -110,7 +110,7 @@ def test_a_flood_of_large_bodies_leaves_ordinary_alerts_alone(
     with ExitStack() as stack:
         for _ in range(6):
             flood = stack.enter_context(
-                socket.create_connection((str(where.hostname), int(where.port or 0)), timeout=5)
+                socket.create_connection((str(where.hostname), int(where.port or 0)), timeout=60)
             )
             flood.settimeout(0.2)
             try:

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 
 def test_no_changed_request_gets_anything_but_an_answer() -> None:
     argv = [sys.executable, "-m", "tests.security.fuzz", "--inputs", "20000", "--seconds", "5"]
-    run = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
+    run = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=500, check=False)
 
     assert run.returncode == 0, run.stdout[-6000:] + run.stderr[-2000:]
     assert ", 0 findings; " in run.stdout

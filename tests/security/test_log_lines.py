@@ -51,7 +51,7 @@ except ValueError as error:
     structlog.get_logger("x").exception("ours")
     logging.getLogger("y").error("theirs", exc_info=error)
 """
-    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=300)
 
     assert "fallen" in ran.stderr
     assert "canary-4f1c" not in ran.stderr

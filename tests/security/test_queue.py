@@ -137,12 +137,12 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     with log.open("wb") as out:
         process = subprocess.Popen(argv, env=environ, stdout=out, stderr=out)
     try:
-        until(lambda: "The bridge is up" in log.read_text() or process.poll() is not None, "it is up", 60)
+        until(lambda: "The bridge is up" in log.read_text() or process.poll() is not None, "it is up")
         with redis.Redis.from_url(embedded.url(folder / "data")) as client:
             yield Up(log, f"http://127.0.0.1:{port}", client)
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(30)
+        process.wait(120)
 
 
 def test_nothing_in_the_queue_is_executed_and_alerts_still_arrive(up: Up, tmp_path: Path) -> None:

@@ -90,11 +90,12 @@ def test_a_failed_look_is_simply_repeated(cloud: Bench, fault: Fault) -> None:
 
 
 def test_no_answer_in_time_is_unknown(cloud: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jira_site, "TIMEOUT", (1.0, 0.2))
+    patient = cloud.jira
+    monkeypatch.setattr(jira_site, "TIMEOUT", (60, 1))
     cloud.jira = cloud.sink()
-    cloud.faults.add(delay("createIssue", 1.0))
+    cloud.faults.add(delay("createIssue", 60))
     assert isinstance(stopped(cloud, FIRING), Unknown)
-    found = cloud.jira.find(delivery(told(FIRING)))
+    found = patient.find(delivery(told(FIRING)))
     assert found is not None
     assert found.handle == ("OPS-1", cloud.issue.id)
 
@@ -148,7 +149,7 @@ def test_nothing_sleeps_or_retries_inside(cloud: Bench) -> None:
     began = datetime.now(UTC)
     stopped(cloud, FIRING)
     assert cloud.called() == ["createIssue"]
-    assert datetime.now(UTC) - began < timedelta(seconds=5)
+    assert datetime.now(UTC) - began < timedelta(seconds=25)
 
 
 # --- interrupted calls ---------------------------------------------------------------------------------------
@@ -424,8 +425,8 @@ def test_a_template_that_cannot_be_filled_in_is_rejected_with_its_reason(cloud: 
 
 def test_a_slow_jira_ends_the_sync_with_what_was_done(cloud: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     receipt = cloud.jira.sync(delivery(told(FIRING)))
-    monkeypatch.setattr("bridge.sinks.jira.issue.BUDGET", 0.1)
-    cloud.faults.add(delay("addComment", 0.2))
+    monkeypatch.setattr("bridge.sinks.jira.issue.BUDGET", 1)
+    cloud.faults.add(delay("addComment", 1.1))
     outcome = stopped(cloud, FIRING, WORSE, RESOLVED, receipt=receipt)
     assert isinstance(outcome, RetryAt)
     assert outcome.receipt is not None

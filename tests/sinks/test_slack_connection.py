@@ -26,7 +26,7 @@ def slack(answer: bytes = ANSWER, calls_each: int = 100) -> Iterator[tuple[str, 
         thread.start()
         yield f"http://127.0.0.1:{server.getsockname()[1]}/api/", seen
         server.shutdown(socket.SHUT_RDWR)
-    thread.join(5)
+    thread.join(60)
 
 
 def _serve(server: socket.socket, answer: bytes, calls_each: int, seen: list[int]) -> None:
@@ -87,7 +87,7 @@ def test_a_connection_that_slack_closed_is_opened_anew() -> None:
 def _closed(client: KeptClient) -> None:
     """Wait until the other side's end of the kept connection has arrived."""
     (line,) = client.lines.free
-    line._connection.sock.settimeout(5)
+    line._connection.sock.settimeout(60)
     assert line._connection.sock.recv(1, socket.MSG_PEEK) == b""
 
 

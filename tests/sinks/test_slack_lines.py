@@ -32,7 +32,7 @@ def server(talk: Talk, tls: ssl.SSLContext | None = None) -> Iterator[tuple[int,
         thread.start()
         yield listening.getsockname()[1], heard
         listening.shutdown(socket.SHUT_RDWR)
-    thread.join(5)
+    thread.join(60)
     assert not thread.is_alive()
 
 
@@ -72,7 +72,7 @@ def keeps_on(line: socket.socket, _: bytes) -> None:
         line.sendall(OK)
 
 
-def asked(port: int, timeout: float = 5, scheme: str = "http") -> lines.Answer:
+def asked(port: int, timeout: float = 60, scheme: str = "http") -> lines.Answer:
     own = Lines(f"{scheme}://127.0.0.1:{port}/", timeout, ssl.create_default_context)
     try:
         return own.post("/api/x", {"a": "b"}, b"body")
@@ -127,7 +127,7 @@ def test_over_tls_one_connection_serves_many_and_a_stranger_gets_nothing(
             asked(port, scheme="https")
         assert isinstance(unknown.value.reason, ssl.SSLCertVerificationError)
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
-        own = Lines(f"https://127.0.0.1:{port}/", 5, ssl.create_default_context)
+        own = Lines(f"https://127.0.0.1:{port}/", 60, ssl.create_default_context)
         for _ in range(3):
             assert own.post("/x", {}, b"").body == b"ok"
         own.clear()
@@ -138,7 +138,7 @@ def test_a_proxy_is_told_who_comes_and_what_it_refuses_was_not_sent(monkeypatch:
     monkeypatch.setenv("no_proxy", "")
     with server(says(b"HTTP/1.1 403 Forbidden\r\n\r\n")) as (port, heard):
         monkeypatch.setenv("https_proxy", f"http://me:p%40ss@127.0.0.1:{port}")
-        own = Lines("https://slack.example.com/api/", 5, ssl.create_default_context)
+        own = Lines("https://slack.example.com/api/", 60, ssl.create_default_context)
         with pytest.raises(URLError, match="403"):
             own.post("/x", {}, b"")
     assert heard[0].startswith(b"CONNECT slack.example.com:443 ")
@@ -149,7 +149,7 @@ def test_a_proxy_for_plain_http_gets_the_whole_address(monkeypatch: pytest.Monke
     monkeypatch.setenv("no_proxy", "")
     with server(says(OK)) as (port, heard):
         monkeypatch.setenv("http_proxy", f"me:x@127.0.0.1:{port}")
-        own = Lines("http://slack.example.com/api/", 5, ssl.create_default_context)
+        own = Lines("http://slack.example.com/api/", 60, ssl.create_default_context)
         assert own.post("/api/x", {}, b"").status == 200
         own.clear()
     assert heard[0].startswith(b"POST http://slack.example.com/api/x HTTP/1.1\r\nHost: slack.example.com\r\n")
@@ -159,14 +159,14 @@ def test_a_proxy_for_plain_http_gets_the_whole_address(monkeypatch: pytest.Monke
 def test_a_proxy_behind_tls_is_said_to_be_unsupported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "")
     monkeypatch.setenv("https_proxy", "https://127.0.0.1:1")
-    own = Lines("https://slack.example.com/api/", 5, ssl.create_default_context)
+    own = Lines("https://slack.example.com/api/", 60, ssl.create_default_context)
     with pytest.raises(URLError, match="HTTPS_PROXY"):
         own.post("/x", {}, b"")
 
 
 def test_no_header_smuggles_in_another() -> None:
     with server(says(OK)) as (port, heard):
-        own = Lines(f"http://127.0.0.1:{port}/", 5, ssl.create_default_context)
+        own = Lines(f"http://127.0.0.1:{port}/", 60, ssl.create_default_context)
         with pytest.raises(ValueError, match="header"):
             own.post("/x", {"authorization": "Bearer a\r\nb: c"}, b"")
     assert heard == []

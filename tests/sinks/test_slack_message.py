@@ -249,7 +249,7 @@ INCIDENTS = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=timedelta(seconds=5))
+@settings(max_examples=150, deadline=timedelta(seconds=60))
 @given(INCIDENTS, LINKS, LINKS, st.one_of(st.none(), st.builds(Link, TEXT, URLS)), st.booleans())
 def test_any_incident_keeps_every_limit_and_no_mention_is_live(
     incident: Incident, links: tuple[Link, ...], peers: tuple[Link, ...], previous: Link | None, buttons: bool
@@ -257,7 +257,7 @@ def test_any_incident_keeps_every_limit_and_no_mention_is_live(
     assert_sound(message(incident, links, peers, previous, HOUSE, buttons=buttons))
 
 
-@settings(max_examples=100, deadline=timedelta(seconds=5))
+@settings(max_examples=100, deadline=timedelta(seconds=60))
 @given(INCIDENTS, ENTRIES)
 def test_any_entry_keeps_every_limit_and_no_mention_is_live(incident: Incident, entry: Entry) -> None:
     assert_sound(entry_message(incident, entry, HOUSE))

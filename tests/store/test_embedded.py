@@ -95,16 +95,16 @@ def test_term_ends_it_cleanly(tmp_path: Path) -> None:
     with running(tmp_path) as server:
         server.send_signal(signal.SIGTERM)
 
-        assert server.wait(10) == 0
+        assert server.wait(60) == 0
 
 
 def test_celery_reaches_it_too_even_with_a_space_in_the_path(tmp_path: Path) -> None:
     data = tmp_path / "two words"
     with running(data), Connection(embedded.broker_url(data)) as connection:
-        connection.ensure_connection(max_retries=1, timeout=5)
+        connection.ensure_connection(max_retries=1, timeout=60)
         queue = connection.SimpleQueue("q")
         queue.put("ring")
-        assert queue.get(timeout=5).payload == "ring"
+        assert queue.get(timeout=60).payload == "ring"
         queue.close()
 
 

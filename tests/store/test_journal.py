@@ -199,7 +199,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
 journal.append(named("kept too"))
 import os; os._exit(9)  # no tidying up: as kill -9 leaves it
 """
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300)
     assert ended.stdout.startswith("refused:"), ended
 
     journal = Journal(root)
