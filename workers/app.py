@@ -26,6 +26,7 @@ FIRST_SWEEP = 10.0
 
 log = structlog.get_logger(__name__)
 warnings.filterwarnings("ignore", category=SecurityWarning)  # as root it warns of pickle, which we never accept
+garbage.one_heap()
 try:
     settings = wiring.load()
     app: Celery = wiring.celery(settings)

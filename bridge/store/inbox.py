@@ -19,8 +19,8 @@ ABANDONED = timedelta(seconds=30)
 """A taken entry that was not committed for so long belongs to whoever asks next."""
 
 
-MOST = 256 * 1024
-"""Bytes taken at once: so many alerts of 1 kB are some megabytes of Python objects, and an entry may hold thousands."""
+MOST = 128 * 1024
+"""Bytes taken at once: those of a hundred alerts of Sentry. As Python objects they are ten times as many."""
 
 
 class _Both(msgspec.Struct, frozen=True):
