@@ -22,6 +22,13 @@ def as_found(redis_client: redis.Redis) -> Iterator[redis.Redis]:
         redis_client.config_set(name, value)
 
 
+@pytest.fixture(autouse=True)
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine is no finding."""
+    monkeypatch.setattr("bridge.store.examine.SLOW_MS", 60_000)
+    monkeypatch.setattr("bridge.store.examine.CLOCK_OFF_S", 60)
+
+
 def wrong(output: str) -> list[str]:
     """Return the findings that are not well, with their advice."""
     lines = output.splitlines()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-import time
+import re
+import socket
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -101,8 +102,8 @@ def test_how_heartbeats_stand(watched: Shell, redis_client: redis.Redis) -> None
 @pytest.mark.parametrize(
     ("ago", "more", "said"),
     [
-        (2, {}, "ok: {on}: the last one arrived 2 min ago, after 1.2 s"),
-        (90, {}, "fail: {on}: the last one arrived 1 h 30 min ago, after 1.2 s → start a worker"),
+        (2, {}, r"ok: {on}: the last one arrived 2 min( \d+ s)? ago, after 1\.2 s"),
+        (90, {}, r"fail: {on}: the last one arrived 1 h 30 min ago, after 1\.2 s → start a worker"),
         (2, {"late": {"oncall": "token_revoked"}}, "fail: {on}: the last one was lost: oncall: token_revoked"),
         (2, {"late": {"": "the receiver: it answered 404"}}, "fail: {on}: the last one was lost: the receiver: it an"),
         (0, {"arrived": None, "over": False}, "ok: {on}: the first one is under way"),
@@ -114,7 +115,7 @@ def test_how_the_last_canary_flew(
     flew(redis_client, timedelta(minutes=ago), **more)
 
     (found,) = says(watched, "canary")
-    assert found.startswith(said.format(on="on, every 5 min to oncall"))
+    assert re.match(said.format(on="on, every 5 min to oncall"), found)
 
 
 @pytest.mark.parametrize(
@@ -152,14 +153,17 @@ def test_what_is_critical_withholds_it_and_is_named(watched: Shell, redis_client
     redis_client.zadd("{ab}:due:oncall", {"some-1": now})
 
     (found,) = says(watched, "heartbeat_url")
-    assert found.startswith("fail: withheld: critical: blocked:oncall; it got through last 2 min ago")
+    assert found.startswith("fail: withheld: critical: blocked:oncall; it got through last 2 min")
 
 
 def test_it_calls_nobody_and_names_no_key(watched: Shell, redis_client: redis.Redis) -> None:
-    began = time.monotonic()
-    shown = watched.run("doctor").output
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        watched.config.write_text(watched.config.read_text().replace(":1/ping/", f":{other.getsockname()[1]}/ping/"))
+        shown = watched.run("doctor").output
+        other.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            other.accept()
 
-    assert time.monotonic() - began < 5
     assert "s3cret-key" not in shown
     assert "backup-key" not in shown
 

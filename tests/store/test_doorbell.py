@@ -56,7 +56,9 @@ def test_its_message_is_the_one_celery_sends(
 
 def test_the_store_rings_once_until_a_worker_looked(redis_client: redis.Redis) -> None:
     ring = ring_once(PREFIX)
-    assert [redis_client.execute_command(*ring) for _ in range(3)] == [1, 0, 0]  # type: ignore[no-untyped-call]
+    assert redis_client.execute_command(*ring) == 1  # type: ignore[no-untyped-call]
+    redis_client.persist(f"{PREFIX}rung:")  # on a slow machine, the second is over
+    assert [redis_client.execute_command(*ring) for _ in range(2)] == [0, 0]  # type: ignore[no-untyped-call]
     redis_client.delete(f"{PREFIX}rung:")
     assert redis_client.execute_command(*ring) == 1  # type: ignore[no-untyped-call]
 

@@ -409,6 +409,7 @@ def test_readyz_full_shows_the_backlog_while_the_store_is_gone(start: Start) -> 
     world = start()
     world.bridge.kill("store")
     world.post_many("during", 7)
+    assert world.refused == []
     answer = world.get("/readyz?full")
 
     assert answer.status_code == 503

@@ -47,7 +47,7 @@ def test_the_full_answer_says_how_the_bridge_is_and_no_names(receiver: Receiving
         {"name": "blocked:oncall", "severity": "critical", "title": "alert-bridge can't deliver to oncall"}
     ]
     assert bridge["blocked"] == ["oncall"]
-    assert 90 <= bridge["oldest_undelivered_seconds"]["oncall"] < 120
+    assert 90 <= bridge["oldest_undelivered_seconds"]["oncall"] < 180
     assert "token_revoked" not in answer.text, "anybody may ask"
     assert socket.gethostname() not in answer.text
     assert "bridge" not in receiver.get("/readyz").json(), "a probe asks for no more than it needs"
@@ -61,8 +61,8 @@ def test_metrics_show_how_the_bridge_is(receiver: Receiving) -> None:
     found = metrics(receiver)
 
     assert found["alert_bridge_workers", ()] == 0
-    assert 7 <= found["alert_bridge_inbox_age_seconds", ()] < 30
-    assert 400 <= found["alert_bridge_oldest_undelivered_seconds", ("oncall",)] < 430
+    assert 7 <= found["alert_bridge_inbox_age_seconds", ()] < 90
+    assert 400 <= found["alert_bridge_oldest_undelivered_seconds", ("oncall",)] < 490
     assert found["alert_bridge_blocked", ("oncall",)] == 0
     assert found["alert_bridge_concern", ("overdue", "oncall")] == 1
 
