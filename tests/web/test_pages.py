@@ -66,7 +66,7 @@ def test_metrics_show_how_the_checks_are_and_whether_anybody_runs_them(receiver:
     found = metrics(receiver)
 
     assert found["alert_bridge_checks", ("up",)] == found["alert_bridge_checks", ("down",)] == 1
-    assert found["alert_bridge_checks_overdue_seconds", ()] == pytest.approx(120, abs=31)
+    assert 90 <= found["alert_bridge_checks_overdue_seconds", ()] < 180
     assert found["alert_bridge_check_runs_total", ("ok",)] == 7
     assert found["alert_bridge_check_runs_total", ("timeout",)] == 2
     assert found["alert_bridge_check_lateness_seconds_total", ()] == 1.5
