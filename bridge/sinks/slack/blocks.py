@@ -24,8 +24,8 @@ def size(part: object) -> int:
     if isinstance(part, str):
         return units(part)
     if isinstance(part, dict):
-        return sum(size(value) for value in part.values())
-    return sum(size(item) for item in part) if isinstance(part, list) else 0
+        return sum(map(size, part.values()))
+    return sum(map(size, part)) if isinstance(part, list) else 0
 
 
 def section(text: str) -> Block:

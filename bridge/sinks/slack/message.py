@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, tzinfo
+from functools import lru_cache
 
 from bridge.domain.alert import Link, Severity
 from bridge.domain.incident import Change, Entry, Incident
@@ -62,9 +63,10 @@ def message(
     links_row, left_out = addresses(named, room, buttons=buttons)
     room -= size(links_row)
     facts = [block for block in (_facts(incident), _labels(incident)) if block]
-    facts = facts if size(facts) < room else []
+    taken = size(facts)
+    facts, taken = (facts, taken) if taken < room else ([], 0)
     # addresses before what may be long: Slack folds the end of a long attachment behind "Show more"
-    blocks = [*top, *links_row, *facts, *_details(incident, room - size(facts)), _context(incident, left_out)]
+    blocks = [*top, *links_row, *facts, *_details(incident, room - taken), _context(incident, left_out)]
     return {"text": text, "attachments": [{"color": colour(incident), "blocks": blocks}]}
 
 
@@ -114,6 +116,7 @@ def colour(incident: Incident) -> str:
     return COLOURS[incident.severity] if incident.open else RESOLVED_COLOUR
 
 
+@lru_cache(500)  # a problem fires, is first and last seen in one moment
 def moment(at: datetime, timezone: tzinfo) -> str:
     """Return a time as people read it, with its zone: "21 Nov 14:03:22 KST"."""
     local = at.astimezone(timezone)
