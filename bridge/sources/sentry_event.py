@@ -174,14 +174,14 @@ def _line(frame: Frame) -> str:
 
 def _tags(event: Event) -> dict[str, str]:
     """Return the first 64 tags that say nothing about a person."""
-    pairs = ((key, value) for key, value in event.tags or [] if key and not _is_personal(key))
-    named = ((one_line(key, 100), one_line(_word(value), 200)) for key, value in pairs)
+    named = ((_tag(key), one_line(_word(value), 200)) for key, value in event.tags or [] if key)
     return dict(islice(((key, value) for key, value in named if key and value), TAGS_LIMIT))
 
 
 @lru_cache(1000)  # the names of tags are few
-def _is_personal(key: str) -> bool:
-    return _PERSONAL.search(key) is not None
+def _tag(key: str) -> str:
+    """Return a tag's name as a label's; empty if it says who."""
+    return "" if _PERSONAL.search(key) else one_line(key, 100)
 
 
 def _word(value: str | float | bool | None) -> str:  # noqa: FBT001 - a tag's value

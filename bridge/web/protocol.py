@@ -77,6 +77,7 @@ class Punctual(HttpToolsProtocol):
         self._due = None
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None  # it holds this connection
         self._slow.pop(self, None)
         super().connection_lost(exc)
 

@@ -43,6 +43,7 @@ class Visit:
         """Write the whole answer; nothing if the sender has gone."""
         self.response_started = self.response_complete = True
         connection = self._connection
+        del self._connection  # which holds this: a cycle would keep both until somebody looks for cycles
         if self.disconnected or connection.transport.is_closing():
             return
         lines = [_LINES[status]]
