@@ -86,6 +86,7 @@ def asked(port: int, timeout: float = 60, scheme: str = "http") -> lines.Answer:
         (OK,),
         (OK[:20], OK[20:30], OK[30:-1], OK[-1:]),
         (b"HTTP/1.1 100 Continue\r\nlink: x\r\n\r\n", OK),
+        (b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n" + OK,),
         (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\no\r\n", b"1\r\nk\r\n0\r\n\r\n"),
         (b"HTTP/1.0 200 OK\r\ncontent-type: text/plain\r\n\r\no", b"k"),
     ],
@@ -114,6 +115,13 @@ def test_an_answer_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lines, "LIMIT", 1000)
     with server(says(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 2000)) as (port, _), pytest.raises(OSError, match="larger"):
         asked(port)
+
+
+def test_an_answer_that_trickles_has_its_time_as_a_whole() -> None:
+    began = time.monotonic()
+    with server(says(*(bytes([one]) for one in OK * 20))) as (port, _), pytest.raises(TimeoutError):
+        asked(port, timeout=0.1)
+    assert time.monotonic() - began < 5
 
 
 def test_over_tls_one_connection_serves_many_and_a_stranger_gets_nothing(
