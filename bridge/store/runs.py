@@ -20,7 +20,7 @@ from bridge.store.keyspace import Keyspace, at
 from bridge.store.notes import notes_of
 
 BEHIND = timedelta(seconds=5)
-"""While the oldest request in the inbox is older, nothing is begun: it may be the resolution."""
+"""While the oldest request in the inbox is older, nothing is begun, whatever was read since the run was asked for."""
 HOUR = timedelta(hours=1)
 
 

@@ -66,9 +66,11 @@ class LeverDesk(Desk):
         self.parts = replace(self.parts, recovery=recovery)
 
     def recover(self) -> int:
-        """Run what is due, and take what is said of it into the incidents."""
-        ended = recover(self.parts, "pull")
-        self.read()
+        """Run what is due, and take what is said of it into the incidents, as sweep after sweep would."""
+        ended = 0
+        while more := recover(self.parts, "pull"):
+            self.read()
+            ended += more
         return ended
 
     def read(self) -> None:

@@ -9,12 +9,13 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
 from threading import Barrier, Thread
+from time import sleep
 
 import msgspec
 import pytest
 import redis
 
-from bridge.domain.alert import Severity, Status
+from bridge.domain.alert import Alert, Severity, Status
 from bridge.domain.canary import NAME, fingerprint_of
 from bridge.domain.recovery import Guard
 from bridge.pipeline import fence
@@ -24,6 +25,7 @@ from bridge.pipeline.recover import recover
 from bridge.pipeline.story import story
 from bridge.pipeline.sweep import sweep
 from bridge.ports import Refused, Unsure
+from bridge.store.inbox import body_of
 from bridge.store.runs import State
 from tests.pipeline.lever import ARMED, LeverDesk, firing
 from tests.pipeline.time_machine import forward
@@ -219,6 +221,82 @@ def test_while_requests_wait_to_be_read_nothing_is_begun(desk: LeverDesk) -> Non
     assert desk.recover() == 1
 
 
+def accepted(desk: LeverDesk, *alerts: Alert, ago: float = 0) -> None:
+    """Let a receiver have accepted alerts, so many seconds ago, which nobody has read yet."""
+    seconds, micros = desk.keys.client.time()
+    ms = int((seconds + micros / 1e6 - ago) * 1000)
+    desk.keys.client.xadd(desk.keys.key("inbox"), {"a": body_of(alerts), "t": ""}, id=f"{ms}-*")
+
+
+def test_a_resolution_that_was_accepted_wins_though_nobody_has_read_it_yet(desk: LeverDesk) -> None:
+    desk.fire()
+    accepted(desk, alert(1, Status.RESOLVED))
+
+    assert not any(recover(desk.parts, "pull") for _ in range(5)), "however often it is asked for"
+    desk.read()
+    assert desk.recover() == 1
+    assert not desk.lever.pulled
+    assert any("the incident was resolved before it was due" in step.text for step in desk.record().chain)
+
+
+def test_a_resolution_that_a_worker_has_taken_and_not_yet_folded_wins_too(desk: LeverDesk) -> None:
+    desk.fire()
+    accepted(desk, alert(1, Status.RESOLVED))
+    desk.parts.inbox.take(10)
+
+    assert recover(desk.parts, "pull") == 0
+    assert not desk.lever.pulled
+
+
+def test_what_was_accepted_of_others_holds_it_up_only_until_it_is_read(desk: LeverDesk) -> None:
+    desk.fire()
+    accepted(desk, firing(1, fingerprint=OTHER, severity=Severity.INFO))
+
+    assert recover(desk.parts, "pull") == 0
+    desk.read()
+    assert desk.recover() == 1
+    assert len(desk.lever.pulled) == 1
+
+
+def test_in_a_storm_in_which_the_inbox_is_never_empty_it_still_runs(desk: LeverDesk) -> None:
+    desk.fire()
+    rounds = 0
+    while not desk.lever.pulled:
+        accepted(desk, firing(rounds, fingerprint=OTHER, severity=Severity.INFO))
+        recover(desk.parts, "pull")
+        for entry, _ in desk.keys.client.xrange(desk.keys.key("inbox"))[:-1]:
+            desk.keys.client.xdel(desk.keys.key("inbox"), entry)  # was read meanwhile, all but the newest
+        sleep(0.002)  # the ids of entries are milliseconds
+        rounds += 1
+        assert rounds <= 5, "two for what was there when it was asked for, two for what pings bring, then it runs"
+
+
+def test_what_a_ping_resolves_comes_into_the_inbox_anew_and_wins(desk: LeverDesk) -> None:
+    desk.fire()
+    accepted(desk)  # the ping
+    assert recover(desk.parts, "pull") == 0
+    sleep(0.002)
+    accepted(desk, alert(1, Status.RESOLVED))  # what follows from it, before the ping is done
+    oldest = desk.keys.client.xrange(desk.keys.key("inbox"))[0][0]
+    desk.keys.client.xdel(desk.keys.key("inbox"), oldest)
+
+    assert recover(desk.parts, "pull") == 0
+    desk.read()
+    assert desk.recover() == 1
+    assert not desk.lever.pulled
+
+
+def test_what_it_was_asked_for_once_says_nothing_of_the_next_spell(redis_client: redis.Redis) -> None:
+    desk = LeverDesk(redis_client, armed(cool_down=timedelta()))
+    desk.fire()
+    accepted(desk, alert(1, Status.RESOLVED), firing(2))
+    assert recover(desk.parts, "pull") == 0
+    desk.read()
+    assert desk.recover() == 2, "the one before is over, the next runs"
+    assert [one.key[-6:] for one in desk.lever.pulled] == ["2_pull"]
+    assert not [name for name in redis_client.hkeys(desk.keys.key(f"i:{'f' * 24}")) if name.startswith(b"ask:")]
+
+
 def test_what_was_due_long_ago_is_not_run_but_told(desk: LeverDesk) -> None:
     desk.fire()
     forward(desk.keys.client, 20 * MINUTE)
@@ -412,11 +490,12 @@ def test_a_run_for_a_new_spell_of_firing_waits_for_the_end_of_the_one_before(red
 def test_two_workers_at_once_do_it_once(desk: LeverDesk) -> None:
     for number in range(5):
         desk.fire(fingerprint=f"{number:024x}", service=f"s{number}")
-    together = Barrier(2)
+    together = Barrier(2, action=desk.read)
 
     def work() -> None:
-        together.wait()
-        recover(desk.parts, "pull")
+        for _ in range(6):
+            together.wait()
+            recover(desk.parts, "pull")
 
     workers = [Thread(target=work) for _ in range(2)]
     for worker in workers:

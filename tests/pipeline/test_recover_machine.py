@@ -1,33 +1,65 @@
-"""Any order of firing, resolving, taking, acting, settling and crashing: never two effects for one run."""
+"""Any order of firing, resolving, reading, running, dying and being late: the promises of recovery hold at each pull.
+
+The model knows nothing of how runs are kept: it has the clock, what was accepted of each problem, and the pulls.
+"""
 
 from __future__ import annotations
 
+import time
 from collections import Counter
+from collections.abc import Callable, Sequence
 from datetime import timedelta
-from itertools import pairwise
 from typing import Any
 
 import redis
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from bridge.domain.alert import Status
-from bridge.domain.recovery import Guard, key_of
-from bridge.store.runs import Ending, Found, State, Verdict
+from bridge.domain.recovery import Guard
+from bridge.pipeline.recover import recover
+from bridge.store.chain import Step
+from bridge.store.runs import Answer, Ending, Found, Runs, Verdict
 from tests.pipeline.lever import LeverDesk
 from tests.pipeline.time_machine import forward
 from tests.strategies import alert
 
-LEASE = timedelta(seconds=30)
-GUARD = Guard(dry_run=False, after=timedelta(), cool_down=timedelta(seconds=40), per_hour=3, per_incident=2)
-PROBLEMS = ("a" * 24, "b" * 24)
-WORKERS = (0, 1)
-ENDS: list[State | str] = [State.DONE, "killed"]
+GUARD = Guard(dry_run=False, after=timedelta(), cool_down=timedelta(seconds=40), per_hour=2, per_incident=3)
+HOUR = 3600
+PLACES = ("before it begins", "after it began", "while it acts", "before it ends")
+TWISTS = ("dies", "meets another", "is paused", "is over", "flaps")
+NEWS = ("fires", "is over", "flaps")
+
+
+class Killed(BaseException):
+    """Stands for kill -9: nobody catches it."""
+
+
+class Interrupted(Runs):
+    """Runs between whose steps something happens."""
+
+    def __init__(self, desk: LeverDesk, happens: Callable[[str], None], begun: Callable[[Found], None]) -> None:
+        super().__init__(desk.keys)
+        self._happens, self._begun = happens, begun
+
+    def begin(self, found: Found, guard: Guard, target: str, lease: timedelta, steps: Sequence[Step]) -> Answer:
+        """Begin, and have it judged."""
+        self._happens("before it begins")
+        answer = super().begin(found, guard, target, lease, steps)
+        if answer.verdict is Verdict.BEGUN:
+            self._begun(found)
+            self._happens("after it began")
+        return answer
+
+    def end(self, found: Found, guard: Guard, ending: Ending) -> bool:
+        """End."""
+        self._happens("before it ends")
+        return super().end(found, guard, ending)
 
 
 class Machine(RuleBasedStateMachine):
-    """Two workers that do the steps of `recover` one at a time, in any order; each may stop for good between two."""
+    """Workers that run the real thing, each of which something may happen to at any step."""
 
     client: redis.Redis
 
@@ -35,109 +67,174 @@ class Machine(RuleBasedStateMachine):
     def begin(self) -> None:
         self.client.flushall()
         self.desk = LeverDesk(self.client, GUARD)
-        self.runs = self.desk.parts.recovery.runs
-        self.minute = 0
-        self.held: dict[int, tuple[Found, str, str]] = {}
-        """By worker: the run, its token, its key."""
-        self.done: Counter[str] = Counter()
+        recovery: Any = self.desk.parts.recovery
+        object.__setattr__(recovery, "runs", Interrupted(self.desk, self._happens, self._is_begun))
+        self.desk.lever.then = self._is_pulled
+        self.plan: tuple[str, str] | None = None
+        self.accepted = 0
+        self.problems: list[str] = []
+        self.fires: Counter[str] = Counter()
+        """1 for a problem that does, by all that was read."""
+        self.spells: Counter[str] = Counter()
+        self.unread: list[tuple[int, str, Status]] = []
+        self.asked: dict[tuple[str, int], int] = {}
+        """By problem and spell: how much had been accepted when it was first to run."""
+        self.started = time.monotonic()
         self.clock = 0.0
-        self.effects: list[float] = []
-        """When each run that was not given back began."""
+        self.begun: Counter[str] = Counter()
+        self.broken: list[str] = []
+        self.pulls: list[tuple[float, str, str]] = []
+        """When, for which problem, under which key."""
+        self.another_problem()
 
-        for problem in PROBLEMS:
-            self._says(problem, Status.FIRING)
+    # --- what happens ----------------------------------------------------------------------------------------
 
-    @rule(problem=st.sampled_from(PROBLEMS), what=st.sampled_from(["flaps", "flaps", "repeats", "is over"]))
-    def is_heard_of(self, problem: str, what: str) -> None:
+    @rule()
+    def another_problem(self) -> None:
+        """Let one fire that was never known, and speak of that one from now on."""
+        self.problems.append(f"{len(self.problems):024x}")
+        self.says("fires", read=True)
+
+    @rule(what=st.sampled_from(NEWS), read=st.booleans())
+    def says(self, what: str, *, read: bool) -> None:
         if what in ("flaps", "is over"):
-            self._says(problem, Status.RESOLVED)
+            self._accept(Status.RESOLVED)
         if what != "is over":
-            self._says(problem, Status.FIRING)
+            self._accept(Status.FIRING)
+        if read:
+            self.reads()
 
-    def _says(self, problem: str, status: Status) -> None:
-        self.minute += 1
-        more = {"event": f"{problem}{self.minute}", "fingerprint": problem, "service": "checkout"}
-        self.desk.hear(alert(self.minute, status, **more))
+    @rule()
+    def reads(self) -> None:
+        self.desk.read()
+        for _, problem, status in self.unread:
+            self.spells[problem] += status is Status.FIRING and not self.fires[problem]
+            self.fires[problem] = status is Status.FIRING
+        self.unread = []
 
-    @rule(seconds=st.sampled_from([41, 31, 41, 1]))
-    def time_passes(self, seconds: int) -> None:
+    @rule(seconds=st.sampled_from([1, 31, 41, HOUR + 1]))
+    def passes(self, seconds: int) -> None:
         self.clock += seconds
         forward(self.client, seconds)
 
-    @rule(worker=st.sampled_from(WORKERS), stale=st.booleans())
-    def looks_and_begins(self, worker: int, stale: bool) -> None:
-        found = self.runs.look("pull")
-        if worker in self.held or found is None:
+    @rule()
+    def works(self) -> None:
+        for problem in self.problems:
+            if self.fires[problem]:
+                self.asked.setdefault((problem, self.spells[problem]), self.accepted)
+        try:
+            recover(self.desk.parts, "pull")
+        except Killed:
+            self.plan = None
+        assert not self.broken
+
+    @rule(fresh=st.booleans(), gap=st.sampled_from([1, 31, 41, HOUR + 1]), times=st.integers(2, 4))
+    def is_due_again_and_again(self, *, fresh: bool, gap: int, times: int) -> None:
+        self.passes(HOUR + 1)
+        self.another_problem()
+        for _ in range(times):
+            self.works()
+            self.passes(gap)
+            if fresh:
+                self.another_problem()
+            else:
+                self.says("flaps", read=True)
+
+    @rule(before=st.sampled_from(["", *NEWS]), read=st.booleans(), after=st.booleans())
+    def is_due_when(self, before: str, *, read: bool, after: bool) -> None:
+        self.passes(HOUR + 1)
+        self.another_problem()
+        if after:  # it was asked for before, when something else was unread
+            self._accept(Status.FIRING)
+            self.works()
+        if before:
+            self.says(before, read=read)
+        self.works()
+        self.reads()
+        self.works()
+
+    @rule(where=st.sampled_from(PLACES), twist=st.sampled_from(TWISTS), then=st.sampled_from(["", *NEWS]))
+    def is_due_and_its_worker(self, where: str, twist: str, then: str) -> None:
+        self.passes(HOUR + 1)
+        self.another_problem()
+        self.plan = (where, twist)
+        self.works()
+        self.plan = None
+        if then:
+            self.says(then, read=True)
+            self.works()
+        for _ in range(2):
+            self.passes(31)
+            self.works()
+            self.reads()
+
+    def _accept(self, status: Status) -> None:
+        self.accepted += 1
+        problem = self.problems[-1]
+        more = {"event": str(self.accepted), "fingerprint": problem, "service": "checkout"}
+        self.desk.parts.inbox.put([alert(self.accepted, status, **more)])
+        self.unread.append((self.accepted, problem, status))
+        time.sleep(0.002)  # entries of the inbox are ordered by milliseconds
+
+    def _happens(self, where: str) -> None:
+        if self.plan is None or self.plan[0] != where:
             return
-        incident = found.record.incident
-        if found.lapsed:
-            assert found.begun is not None
-            self.runs.end(found, GUARD, Ending(state=State.LOST, token=found.begun.token))
-        elif not incident.open or incident.reopened + 1 != found.spell:
-            self.runs.end(found, GUARD, Ending(state=State.SKIPPED))
-        else:
-            self._begins(worker, found, stale)
+        twist, self.plan = self.plan[1], None
+        if twist == "dies":
+            raise Killed
+        if twist == "is paused":
+            self.passes(31)
+        if twist in ("meets another", "is paused"):
+            self.works()
+        elif twist in NEWS:
+            self.says(twist, read=True)
 
-    def _begins(self, worker: int, found: Found, stale: bool) -> None:
-        answer = self.runs.begin(found, GUARD, "t", LEASE, [])
-        if stale:  # another one looked at the same time, and comes second
-            assert self.runs.begin(found, GUARD, "t", LEASE, []).verdict is not Verdict.BEGUN
-        if answer.verdict is Verdict.BEGUN:
-            self.held[worker] = (found, answer.token, key_of("pull", found.id, found.spell))
-            self.effects.append(self.clock)
-        elif answer.verdict in (Verdict.COOL, Verdict.HOUR, Verdict.INCIDENT):
-            self.runs.end(found, GUARD, Ending(state=State.HELD))
+    # --- what has to hold ------------------------------------------------------------------------------------
 
-    @rule(worker=st.sampled_from(WORKERS), how=st.sampled_from([State.DONE, "killed", "killed before", State.UNSURE]))
-    def acts(self, worker: int, how: State | str) -> None:
-        if worker not in self.held:
-            return
-        found, token, key = self.held.pop(worker)
-        self.done[key] += how != "killed before"
-        if isinstance(how, State):
-            self.runs.end(found, GUARD, Ending(state=how, token=token, target="t"))
+    def _is_begun(self, found: Found) -> None:
+        problem = found.id.partition("-")[0]
+        self.begun[problem] += 1
+        before = self.asked.get((problem, found.spell), self.accepted)
+        waiting = [number for number, of, status in self.unread if (of, status) == (problem, Status.RESOLVED)]
+        self._holds("it is firing", bool(self.fires[problem]))
+        self._holds("it fires still, not anew", self.spells[problem] == found.spell)
+        self._holds("no resolution was accepted before it was to run", all(number > before for number in waiting))
 
-    @rule(
-        problem=st.sampled_from(PROBLEMS),
-        seconds=st.sampled_from([41, 31]),
-        how=st.sampled_from([State.DONE, "killed"]),
-    )
-    def goes_all_the_way(self, problem: str, seconds: int, how: State | str) -> None:
-        self.time_passes(seconds)
-        self.is_heard_of(problem, "flaps")
-        self.looks_and_begins(0, stale=False)
-        self.acts(0, how)
+    def _is_pulled(self) -> None:
+        key = self.desk.lever.pulled[-1].key
+        problem = self.desk.lever.pulled[-1].incident.fingerprint
+        now = self.clock + time.monotonic() - self.started
+        cool = GUARD.cool_down.total_seconds() - 1
+        self._holds("a run is pulled once", key not in {one for *_, one in self.pulls})
+        self._holds("the target cools down", all(now - at > cool for at, *_ in self.pulls[-1:]))
+        self._holds("so often in an hour", sum(now - at < HOUR - 1 for at, *_ in self.pulls) < GUARD.per_hour)
+        self._holds("so often for an incident", sum(of == problem for _, of, _ in self.pulls) < GUARD.per_incident)
+        self.pulls.append((now, problem, key))
+        self._happens("while it acts")
 
-    @invariant()
-    def nothing_is_done_twice(self) -> None:
-        assert max(getattr(self, "done", Counter()).values(), default=0) <= 1
-
-    @invariant()
-    def no_more_than_allowed(self) -> None:
-        times = getattr(self, "effects", [])
-        per_incident = Counter(key.split("_")[1] for key, done in getattr(self, "done", Counter()).items() if done)
-        assert max(per_incident.values(), default=0) <= GUARD.per_incident
-        assert all(later - earlier >= GUARD.cool_down.total_seconds() for earlier, later in pairwise(times))
-        assert all(later - first > 3599 for first, later in zip(times, times[GUARD.per_hour :], strict=False))
+    def _holds(self, what: str, so: bool) -> None:
+        """Keep what does not: an error raised in here is one of the action's, and a failed run."""
+        self.broken += [] if so else [what]
 
     def teardown(self) -> None:
-        """Let all leases lapse: then every run is ended, and nothing is left that could begin by itself."""
-        if not hasattr(self, "runs"):
+        """Let all leases lapse: then every run is ended and told, and nothing is left that could begin by itself."""
+        if not hasattr(self, "desk") or self.broken:
             return
-        for _ in range(3):
-            forward(self.client, 31)
-            self.desk.recover()
-        assert not [run.key for run in self.desk.lever.pulled if self.done[run.key]], "done by hand, and once more"
-        fields: list[Any] = [self.client.hget(self.desk.keys.key(f"i:{p}"), "act:pull") for p in PROBLEMS]
-        assert not [one for one in fields if one and b":open:" in one]
+        for _ in range(4):
+            self.passes(31)
+            self.works()
+            self.reads()
+        assert not self.desk.keys.client.zcard(self.desk.keys.key("due:recover:pull"))
+        untold = {one: ran for one, ran in self.begun.items() if len(self.desk.said(one)) < ran}
+        assert not untold, "it began, and nobody was told of its end"
 
 
-def test_nothing_is_done_twice_whatever_happens(redis_client: redis.Redis) -> None:
+def test_its_promises_hold_whatever_happens(redis_client: redis.Redis) -> None:
     Machine.client = redis_client
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=8,
+            max_examples=10,
             stateful_step_count=25,
             deadline=None,
             suppress_health_check=list(HealthCheck),

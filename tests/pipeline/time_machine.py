@@ -27,6 +27,10 @@ for _, key in ipairs(redis.call('KEYS', prefix .. '*')) do
         local times = {token, attempts, earlier(lease), earlier(began), earlier(doubt)}
         redis.call('HSET', key, fields[i], table.concat(times, ':'))
       end
+      if string.find(fields[i], '^ask:') then
+        local spell, at, round = string.match(value, '^(%d+):(%d+):(%d)$')
+        redis.call('HSET', key, fields[i], table.concat({spell, earlier(at), round}, ':'))
+      end
       if string.find(fields[i], '^act:') then
         local spell, token, state, lease, due, runs = string.match(value, '^(%d+):(%d+):(%l+):(%d+):(%d+):(%d+)$')
         redis.call('HSET', key, fields[i], table.concat({spell, token, state, earlier(lease), earlier(due), runs}, ':'))

@@ -33,6 +33,7 @@ if redis.call('EXISTS', key) == 1 then
   note_run(key, action, {spell = spell, token = token == '' and '0' or token, state = state, lease = 0, due = '0', runs = runs})
   if #lines > 0 then tell(key, lines) end
 end
+redis.call('HDEL', key, 'ask:' .. action)
 redis.call('ZREM', due, member)
 if said ~= '' then redis.call('XADD', prefix .. 'inbox', '*', 'a', said, 't', '') end
 if last ~= '' then redis.call('HSET', prefix .. 'recovered', action, last) end
