@@ -10,18 +10,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from queue import Empty
 
 import msgspec
 import pytest
 import redis
+from celery import Celery
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route as WebRoute
 
 from bridge import dial
+from bridge.bell import CeleryBell, celery_app
 from bridge.dial import call
 from bridge.domain.alert import Severity
+from bridge.message import INGEST, QUEUE
 from bridge.pipeline import selfwatch
 from bridge.pipeline.concerns import Concern
 from bridge.pipeline.ingest import ingest
@@ -76,6 +80,11 @@ class Path:
             selfwatch.watch(self.parts)
         return len(self.other.heard) - before
 
+    def said(self) -> str:
+        """Return why it is withheld."""
+        assert self.parts.vitals is not None
+        return self.parts.vitals.read([]).pulse.withheld
+
 
 @pytest.fixture
 def path(redis_client: redis.Redis) -> Iterator[Path]:
@@ -105,6 +114,43 @@ def test_it_stops_when_nobody_hears_the_bell_and_goes_on_when_somebody_does(path
     assert path.minute(served=False) == 0
     assert len(path.parts.inbox) == 1, "one entry of its own is enough"
     assert path.minute() == 1
+
+
+def test_it_is_withheld_while_nobody_serves_the_queue_that_takes_every_bell(path: Path, store: str) -> None:
+    app = celery_app(store, "{ab}:")
+    path.parts = replace(path.parts, bell=CeleryBell(app))
+    assert path.minute(served=False) + path.minute(served=False) == 0
+    assert path.said() == "nothing was seen to go through the inbox in the last minute"
+
+    assert serve(app, path.parts) > 0, "the bells lie in the queue"
+    path.client.delete("{ab}:proving", "{ab}:sweep", "{ab}:looked")
+    sweep(path.parts)
+    selfwatch.watch(path.parts)
+    assert path.other.heard == ["GET /ping/key"]
+    assert path.minute(served=False) == 0, "what was proven a minute ago proves nothing now"
+
+
+def test_it_is_withheld_while_the_broker_is_cut_off(path: Path) -> None:
+    cut_off = CeleryBell(celery_app(f"redis://127.0.0.1:{free_port()}/0", "{ab}:"))
+    path.parts = replace(path.parts, bell=cut_off)
+    assert path.minute(served=False) + path.minute(served=False) == 0
+    assert path.said() == "nothing was seen to go through the inbox in the last minute"
+    assert len(path.parts.inbox) == 1
+
+
+def serve(app: Celery, parts: Parts) -> int:
+    """Do what the bells in the queue ask for, as a worker would; returns how many there were."""
+    served = 0
+    with app.connection_for_read() as connection:
+        queue = connection.SimpleQueue(QUEUE)
+        with contextlib.suppress(Empty):
+            while message := queue.get_nowait():
+                message.ack()
+                served += 1
+                if message.headers["task"] == INGEST:
+                    ingest(parts)
+        queue.close()
+    return served
 
 
 def test_it_stops_while_a_destination_is_blocked(path: Path) -> None:
