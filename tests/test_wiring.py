@@ -140,5 +140,6 @@ def test_a_receiver_loads_nothing_that_speaks_to_vendors_and_a_worker_all_of_it_
     vendors = {"slack_sdk", "jira", "requests"}
     assert not {"celery", "kombu"} & receiver, "the queue lies in the store, and so the store rings"
     assert not vendors & receiver
+    assert "cryptography" not in receiver, "no SNS is heard, no certificate read"
     assert not {"httpx", "sentry_sdk", "botocore", "hypothesis", "pytest"} & receiver
     assert vendors <= worker

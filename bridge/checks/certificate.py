@@ -6,13 +6,16 @@ import ssl
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import certifi
-from cryptography import x509
 
 from bridge.checks.looking import Wrong, plain
 from bridge.domain.observation import Fault
 from bridge.domain.words import duration
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 _REASONS = {
     10: "the certificate has expired{on}",
@@ -51,6 +54,8 @@ def moment(time: datetime) -> str:
 
 def read_certificate(der: bytes) -> Certificate | None:
     """Return what a certificate says, None where it can't be read."""
+    from cryptography import x509  # here, not above: 9 MB, and receivers only read the options of checks
+
     try:
         found = x509.load_der_x509_certificate(der)
         return Certificate(
@@ -66,6 +71,8 @@ def read_certificate(der: bytes) -> Certificate | None:
 
 def _name(name: x509.Name) -> str:
     """Return the most telling part of a name."""
+    from cryptography import x509
+
     for oid in (x509.NameOID.COMMON_NAME, x509.NameOID.ORGANIZATIONAL_UNIT_NAME, x509.NameOID.ORGANIZATION_NAME):
         if found := name.get_attributes_for_oid(oid):
             return plain(str(found[0].value), 100)
@@ -73,6 +80,8 @@ def _name(name: x509.Name) -> str:
 
 
 def _names(found: x509.Certificate) -> tuple[str, ...]:
+    from cryptography import x509
+
     try:
         san = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (x509.ExtensionNotFound, x509.DuplicateExtension):

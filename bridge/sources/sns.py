@@ -6,20 +6,19 @@ JSON format"; the rule for certificate hosts is the one of AWS's own validators 
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import msgspec
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
 from bridge.domain.words import clip, duration
 from bridge.ports import Unverified
 from bridge.sources.sns_fetch import Certificates, CertificateUnavailable, Hosts, confirm
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
 __all__ = [
     "CertificateUnavailable",
@@ -40,7 +39,6 @@ CONFIRMATION = "SubscriptionConfirmation"
 UNSUBSCRIBED = "UnsubscribeConfirmation"
 FUTURE = timedelta(minutes=5)
 """How far a sender's clock may be ahead."""
-_HASHES = {"1": hashes.SHA1, "2": hashes.SHA256}
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):
@@ -164,13 +162,9 @@ class Verifier:
 
 def check_signature(envelope: Envelope, key: RSAPublicKey) -> None:
     """Return if the envelope's signature is the key's; raises Unverified. RSA PKCS#1 v1.5 over `canonical`."""
-    try:
-        signature = base64.b64decode(envelope.signature, validate=True)
-        key.verify(signature, canonical(envelope), PKCS1v15(), _HASHES[envelope.signature_version]())
-    except (InvalidSignature, ValueError) as error:
-        raise Unverified("the signature does not hold") from error
-    except UnsupportedAlgorithm as error:
-        raise Unverified("this host forbids SHA-1: set the topic's SignatureVersion to 2") from error
+    from bridge.sources.sns_key import check  # here, not above: only who hears SNS needs it
+
+    check(key, envelope.signature, canonical(envelope), envelope.signature_version)
 
 
 class Signer:
@@ -182,11 +176,10 @@ class Signer:
 
     def sign(self, envelope: Envelope) -> Envelope:
         """Return the envelope with signature and SigningCertURL, by its own SignatureVersion."""
-        digest = _HASHES[envelope.signature_version]()
-        signature = self._key.sign(canonical(envelope), PKCS1v15(), digest)
-        return msgspec.structs.replace(
-            envelope, signature=base64.b64encode(signature).decode(), signing_cert_url=self.certificate_url
-        )
+        from bridge.sources.sns_key import sign
+
+        signature = sign(self._key, canonical(envelope), envelope.signature_version)
+        return msgspec.structs.replace(envelope, signature=signature, signing_cert_url=self.certificate_url)
 
 
 def timestamp(at: datetime) -> str:

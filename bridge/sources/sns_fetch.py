@@ -10,20 +10,17 @@ import re
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from ipaddress import ip_address
 from threading import Lock
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
-
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from bridge.ports import Unverified
 
 if TYPE_CHECKING:
     import httpx
+
+    from bridge.sources.sns_key import Certificate
 
 FETCH_SECONDS = 3.0
 CERTIFICATE_LIMIT = 64 * 1024
@@ -126,26 +123,6 @@ def _read(answer: httpx.Response, deadline: float) -> bytes:
     return body
 
 
-class Certificate(NamedTuple):
-    """A signing certificate, as far as it is needed."""
-
-    key: RSAPublicKey
-    not_before: datetime
-    not_after: datetime
-
-
-def read_certificate(pem: bytes) -> Certificate:
-    """Return what a PEM certificate says; raises Unverified when it is none or its key isn't RSA."""
-    try:
-        certificate = x509.load_pem_x509_certificate(pem)
-        key = certificate.public_key()
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise Unverified("what stands at SigningCertURL is no certificate") from error
-    if not isinstance(key, RSAPublicKey):
-        raise Unverified("the certificate's key is not RSA")
-    return Certificate(key, certificate.not_valid_before_utc, certificate.not_valid_after_utc)
-
-
 class Certificates:
     """Certificates by address, the newest `limit` of them. AWS rotates them by address, so none goes stale."""
 
@@ -165,6 +142,8 @@ class Certificates:
         known = self._known.get(url)
         if known is not None:
             return known
+        from bridge.sources.sns_key import read_certificate  # here, not above: only who hears SNS needs it
+
         if not self._fetching.acquire(timeout=FETCH_SECONDS):
             raise CertificateUnavailable("another certificate is still being fetched; SNS will deliver again")
         try:
