@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -275,14 +275,19 @@ def untold(incident: Incident, began: int, entries: list[int]) -> set[int]:
     return {entry.version for entry in incident.untold(began)} - set(entries)
 
 
-def test_exactly_once_wherever_a_worker_dies_or_is_held_up(
-    redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def hasty(redis_client: redis.Redis) -> Iterator[redis.Redis]:
+    """A store that waits for no disk: nobody pulls the plug here."""
+    redis_client.config_set("appendfsync", "no")
+    yield redis_client
+    redis_client.config_set("appendfsync", "always")
+
+
+def test_exactly_once_wherever_a_worker_dies_or_is_held_up(hasty: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     machines: list[Protocol] = []
-    redis_client.config_set("appendfsync", "no")  # nobody pulls the plug here
 
     class Here(Protocol):
-        client = redis_client
+        client = hasty
 
         def __init__(self) -> None:
             super().__init__()
