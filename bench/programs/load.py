@@ -30,9 +30,12 @@ class Sender(asyncio.Protocol):
         self.done = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Send the first request."""
+        """Send the first request, if the others left one."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by inheritance
-        self._transport.write(next(self._requests))
+        if request := next(self._requests, b""):
+            self._transport.write(request)
+        else:
+            self._transport.close()
 
     def data_received(self, data: bytes) -> None:
         """Read an answer and send the next request."""
