@@ -189,8 +189,13 @@ def _facts(incident: Incident) -> Block | None:
 
 
 def _pairs(pairs: Iterable[tuple[str, str]], limit: int) -> list[Block]:
-    shown = ((one_line(name), one_line(value)) for name, value in pairs)
-    return [mrkdwn(f"*{fit(name, 60)}*\n{fit(value, limit)}") for name, value in shown if name and value]
+    return [mrkdwn(text) for name, value in pairs if (text := _pair(name, value, limit))]
+
+
+@lru_cache(2000)  # most of what an alert says in pairs the one before said, too
+def _pair(name: str, value: str, limit: int) -> str:
+    name, value = one_line(name), one_line(value)
+    return f"*{fit(name, 60)}*\n{fit(value, limit)}" if name and value else ""
 
 
 def _labels(incident: Incident) -> Block | None:
