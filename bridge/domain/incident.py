@@ -35,10 +35,10 @@ class Change(StrEnum):
     @property
     def worth_telling(self) -> bool:
         """True when people should hear of it: a thread reply, a comment."""
-        return self in _WORTH_TELLING
+        return self in WORTH_TELLING
 
 
-_WORTH_TELLING = frozenset(
+WORTH_TELLING = frozenset(
     {
         Change.OPENED,
         Change.RECURRED,

@@ -10,7 +10,7 @@ import msgspec
 from bridge.domain import recovery
 from bridge.domain.advance import advance
 from bridge.domain.alert import Alert, Severity
-from bridge.domain.incident import Change, Incident
+from bridge.domain.incident import WORTH_TELLING, Change, Incident
 from bridge.domain.routing import due_at
 from bridge.pipeline import steps
 from bridge.pipeline.audience import audience, remedies
@@ -32,17 +32,16 @@ class Fold(msgspec.Struct):
     known: Known | None
     before: Incident | None
     incident: Incident | None
-    changes: list[tuple[Change, str]] = []
-    """Each with the trace id of its request."""
+    changes: list[Change] = []
+    traces: list[str] = []
+    """Of each change: the trace id of its request."""
     event_ids: list[str] = []
     steps: list[Step] = []
     """For the incident's chain of decisions."""
+    trace: str = ""
+    """Of the newest request."""
     left: bool = False
     """True when alerts remain for the next round: one commit can't write two incidents of one problem."""
-
-    def had(self, change: Change) -> bool:
-        """Return whether one of the statements did this."""
-        return any(one is change for one, _ in self.changes)
 
     def told(self, incident: Incident) -> frozenset[str]:
         """Return the destinations that know of the incident already, or are on the way to."""
@@ -55,14 +54,15 @@ def fold_in(
 ) -> Fold:
     """Return what a problem's alerts do to its incident; `seen` gets their event ids."""
     before = known.incident if known else None
-    fold = Fold(fingerprint, known, before, before)
+    fold = Fold(fingerprint, known, before, before, trace=alerts[-1][1].trace)
     for alert, one in alerts:
         after, change = advance(fold.incident, alert, seen, within)
         if change is Change.RECURRED and fold.incident is not before:
             fold.left = True
             break
         fold.incident = after
-        fold.changes.append((change, one.trace))
+        fold.changes.append(change)
+        fold.traces.append(one.trace)
         if after is not None and change in steps.MARKS:
             fold.steps.append(steps.of_change(change, alert, after, one.accepted_at, one.trace))
         if change is not Change.DUPLICATE:
@@ -71,8 +71,8 @@ def fold_in(
     return fold
 
 
-def item_of(parts: Parts, fold: Fold, trace: str, now: datetime) -> Item:
-    """Return a problem's part of the commit; `trace` is that of the newest request."""
+def item_of(parts: Parts, fold: Fold, now: datetime) -> Item:
+    """Return a problem's part of the commit."""
     incident = fold.incident if fold.incident is not fold.before else None
     heard_by = audience(parts.routes, parts.sinks, incident, parts.audience_of_canaries()) if incident else ()
     return Item(
@@ -81,15 +81,16 @@ def item_of(parts: Parts, fold: Fold, trace: str, now: datetime) -> Item:
         incident=incident,
         dues=list(_dues(parts, fold, incident, heard_by, now)) if incident else [],
         event_ids=fold.event_ids,
-        trace=trace,
+        back=incident is not None and incident.open and fold.before is not None and not fold.before.open,
+        trace=fold.trace,
         steps=[*fold.steps, *_routed(parts, fold, incident, heard_by, now)] if incident else fold.steps,
-        repeated=_repeated(fold, now) if fold.had(Change.DUPLICATE) else None,
+        repeated=_repeated(fold, now) if Change.DUPLICATE in fold.changes else None,
         recoveries=list(_recoveries(parts, incident, now)) if incident else [],
     )
 
 
 def _repeated(fold: Fold, now: datetime) -> Repeated:
-    traces = [trace for change, trace in fold.changes if change is Change.DUPLICATE]
+    traces = [trace for change, trace in zip(fold.changes, fold.traces, strict=True) if change is Change.DUPLICATE]
     return Repeated(len(traces), now, traces[-1])
 
 
@@ -102,7 +103,7 @@ def _routed(parts: Parts, fold: Fold, incident: Incident, heard_by: Sequence[str
         return
     if anew:
         yield steps.of_routes(parts.routes, heard_by, incident, now)
-    if anew or fold.had(Change.REOPENED):
+    if anew or Change.REOPENED in fold.changes:
         yield from (steps.of_recovery(one, incident, now) for one in _recoveries(parts, incident, now))
     told = fold.told(incident)
     for destination in heard_by:
@@ -114,12 +115,10 @@ def _routed(parts: Parts, fold: Fold, incident: Incident, heard_by: Sequence[str
 
 def _dues(parts: Parts, fold: Fold, incident: Incident, heard_by: Sequence[str], now: datetime) -> Iterator[Due]:
     """Yield which destinations are to hear of the incident as it is now, and when."""
-    told = fold.told(incident)
-    telling = _telling(fold, incident)
+    told, telling = fold.told(incident), _telling(fold, incident)
+    rejected = fold.known.rejected if fold.known and not telling else ()
     for destination in dict.fromkeys([*heard_by, *sorted(told)]) if told else heard_by:
-        if destination not in parts.sinks:
-            continue
-        if fold.known and destination in fold.known.rejected and not telling:
+        if destination not in parts.sinks or destination in rejected:
             continue
         if destination not in told:
             when = due_at(parts.threshold(destination, incident.fingerprint), incident, now)
@@ -134,7 +133,7 @@ def _dues(parts: Parts, fold: Fold, incident: Incident, heard_by: Sequence[str],
 
 def _telling(fold: Fold, incident: Incident) -> bool:
     """Return whether people should hear of it: also of another severity, though the statement that said so was late."""
-    if any(change.worth_telling for change, _ in fold.changes):
+    if not WORTH_TELLING.isdisjoint(fold.changes):
         return True
     return fold.before is not None and fold.before.severity is not incident.severity
 

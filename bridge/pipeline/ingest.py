@@ -55,30 +55,35 @@ def _round(parts: Parts, taken: Sequence[Taken], now: datetime) -> list[Taken]:
             by_problem.setdefault(alert.fingerprint, []).append((alert, one))
     event_ids = list({alert.event_id for one in taken for alert in one.alerts})
     known, seen = parts.incidents.load(list(by_problem), event_ids, now) if event_ids else ({}, set())
-    folds = {f: fold_in(f, known.get(f), alerts, seen, parts.reopen_within) for f, alerts in by_problem.items()}
-    index = {fingerprint: i for i, fingerprint in enumerate(folds)}
+    folds = [fold_in(f, known.get(f), alerts, seen, parts.reopen_within) for f, alerts in by_problem.items()]
+    left = {fold.fingerprint for fold in folds if fold.left}
+    index = {fold.fingerprint: i for i, fold in enumerate(folds)}
     entries = [
         (one.entry, [index[alert.fingerprint] for alert in one.alerts])
         for one in taken
-        if one.entry and not any(folds[alert.fingerprint].left for alert in one.alerts)
+        if one.entry and not _tells_of(left, one)
     ]
-    items = [item_of(parts, fold, by_problem[f][-1][1].trace, now) for f, fold in folds.items()]
-    conflicts, rings = parts.incidents.commit(items, entries, _counts(folds.values(), taken), now)
+    items = [item_of(parts, fold, now) for fold in folds]
+    conflicts, rings = parts.incidents.commit(items, entries, _counts(folds, len(taken)), now)
     ring(parts, rings)
-    again = {f for f, fold in folds.items() if fold.left or index[f] in conflicts}
-    _tell(fold for f, fold in folds.items() if f not in again)
-    return [one for one in taken if any(alert.fingerprint in again for alert in one.alerts)] if again else []
+    again = left | {folds[i].fingerprint for i in conflicts}
+    _tell(fold for fold in folds if fold.fingerprint not in again)
+    return [one for one in taken if _tells_of(again, one)]
 
 
-def _counts(folds: Iterable[Fold], taken: Sequence[Taken]) -> dict[str, int]:
-    changes = Counter(change for fold in folds if not is_canary(fold.fingerprint) for change, _ in fold.changes)
-    return {f"change:{change}": n for change, n in changes.items()} | {"ingested": len(taken)}
+def _tells_of(problems: set[str], one: Taken) -> bool:
+    return bool(problems) and any(alert.fingerprint in problems for alert in one.alerts)
+
+
+def _counts(folds: Sequence[Fold], taken: int) -> dict[str, int]:
+    changes = Counter(change for fold in folds if not is_canary(fold.fingerprint) for change in fold.changes)
+    return {f"change:{change}": n for change, n in changes.items()} | {"ingested": taken}
 
 
 def _tell(folds: Iterable[Fold]) -> None:
     rows = [
         {"incident": fold.incident.id if fold.incident else fold.fingerprint, "change": change, "trace_id": trace}
         for fold in folds
-        for change, trace in fold.changes
+        for change, trace in zip(fold.changes, fold.traces, strict=True)
     ]
     logs.several(log, "ingested", rows)

@@ -101,6 +101,8 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     """None when nothing changed."""
     dues: list[Due]
     event_ids: list[str]
+    back: bool = False
+    """It fires though it did not when it was read: it is kept for good again."""
     trace: str = ""
     """Trace id of the newest request that told of it, for the log lines of its deliveries."""
     steps: list[Step] = []
@@ -179,7 +181,7 @@ class Incidents:
     def _packed(self, item: Item) -> tuple[object, ...]:
         incident = item.incident
         retention = min(self._retention, CANARIES_KEPT) if is_canary(item.fingerprint) else self._retention
-        ttl = 0 if incident is None or incident.open else retention
+        ttl = (-1 if item.back else 0) if incident is None or incident.open else retention
         dues = [(d.destination, int(d.delay.total_seconds() * 1000)) for d in item.dues]
         number = incident.number if incident else 0
         ids = item.event_ids

@@ -186,5 +186,5 @@ def test_a_closed_incident_is_forgotten_after_the_retention_and_an_open_one_is_n
     assert 3590_000 < keyspace.client.pttl("{ab}:i:" + F) <= 3600_000
 
     again, _ = advance(first, alert(2), set(), timedelta(hours=24))
-    incidents.commit([item(again, revision=1)], [], {}, START)
+    incidents.commit([item(again, revision=1, back=True)], [], {}, START)
     assert keyspace.client.pttl("{ab}:i:" + F) == -1

@@ -2,7 +2,7 @@
 -- ARGV: prefix, msgpack of what follows, then the incidents themselves, one an item ('' where none changed)
 --   (bytes beside it, not in it: cmsgpack knows no binary type)
 --   {seen = name of the present set of event ids, seen_ttl = s,
---   items = {{fingerprint, number, revision read (0: none), ttl ms (0: keep),
+--   items = {{fingerprint, number, revision read (0: none), ttl ms (0: as it is, -1: none any more),
 --             {{destination, delay ms}, …}, {event id, …}, ttl ms of the incident before, trace id,
 --             {line of the chain, …}, {how many were duplicates, the last's time ms, its trace id},
 --             {{recovery action, delay ms, spell of firing}, …}}, …},
@@ -12,11 +12,34 @@
 local batch = cmsgpack.unpack(ARGV[2])
 local conflicts, conflicted, bells, events = {}, {}, {}, {}
 
+-- What is due is added at the end, one ZADD for each index and mode: a call costs more than what it does.
+local added = {}
+local function add(index, mode, at, id)
+  local key = prefix .. index .. mode
+  local one = added[key] or {prefix .. index, mode}
+  added[key] = one
+  one[#one + 1], one[#one + 2] = at, id
+end
+local function want_later(a, key, id, destination, at)  -- as `want`, with the attempt at hand
+  if not is_canary(id) then add('owed:' .. destination, 'LT', math.max(at, now), id) end
+  if a and a.lease > 0 then wait_for_attempt(key, destination, at)
+  else add('due:' .. destination, a and 'NX' or 'LT', at, id) end
+end
+local function add_all()
+  for _, one in pairs(added) do
+    for first = 3, #one, 1000 do  -- unpack has room for some thousands
+      redis.call('ZADD', one[1], one[2], unpack(one, first, math.min(first + 999, #one)))
+    end
+  end
+end
+
 for index, item in ipairs(batch.items) do
   local fingerprint, number, revision, ttl, dues, heard, old_ttl, trace, lines, repeated, recoveries = unpack(item)
   local incident = ARGV[index + 2]
   local key = prefix .. 'i:' .. fingerprint
-  local known = redis.call('HMGET', key, 'v', 'n')
+  local asked = {'v', 'n'}
+  for i, due in ipairs(dues) do asked[i + 2] = 'a:' .. due[1] end
+  local known = redis.call('HMGET', key, unpack(asked))
   local stored = tonumber(known[1] or 0)
   if stored ~= revision then
     conflicts[#conflicts + 1] = index
@@ -27,10 +50,16 @@ for index, item in ipairs(batch.items) do
       if current < number then  -- the problem came back as a new incident: the old one moves aside
         redis.call('RENAME', key, key .. ':' .. current)
         redis.call('PEXPIRE', key .. ':' .. current, old_ttl)
+        known = {}
       end
-      redis.call('HSET', key, 'n', number, 'v', revision + 1, 'i', incident, 't', trace)
+      if stored == 0 and #lines > 0 and #lines <= NOTHING_TO_COMPARE then
+        redis.call('HSET', key, 'n', number, 'v', revision + 1, 'i', incident, 't', trace, 'y', table.concat(lines, '\n'))
+        lines = {}
+      else
+        redis.call('HSET', key, 'n', number, 'v', revision + 1, 'i', incident, 't', trace)
+      end
       if ttl > 0 then redis.call('PEXPIRE', key, ttl)
-      elseif stored > 0 then redis.call('PERSIST', key) end
+      elseif ttl < 0 then redis.call('PERSIST', key) end
     end
     if incident ~= '' or stored > 0 then
       if #lines > 0 then tell(key, lines) end
@@ -40,8 +69,8 @@ for index, item in ipairs(batch.items) do
       end
     end
     local id = fingerprint .. '-' .. number
-    for _, due in ipairs(dues) do
-      want(key, id, due[1], now + due[2])
+    for i, due in ipairs(dues) do
+      want_later(attempt_of(known[i + 2]), key, id, due[1], now + due[2])
       if due[2] <= 0 then bells[due[1]] = true end
     end
     for _, one in ipairs(recoveries) do
@@ -55,6 +84,7 @@ for index, item in ipairs(batch.items) do
     for _, event in ipairs(heard) do events[#events + 1] = event end
   end
 end
+add_all()
 local rings = {}
 for name in pairs(bells) do
   if ring(name) then rings[#rings + 1] = name end

@@ -13,13 +13,13 @@ end
 
 -- An attempt is "token:attempts:lease end:began:doubt": doubt is when the first attempt with an unknown outcome
 -- began, 0 when no attempt's outcome is unknown; lease end is 0 when nobody holds it.
-local function attempt(key, destination)
-  local value = redis.call('HGET', key, 'a:' .. destination)
+local function attempt_of(value)
   if not value then return nil end
   local token, attempts, lease, began, doubt = string.match(value, '^(%d+):(%d+):(%d+):(%d+):(%d+)$')
   return {token = token, attempts = tonumber(attempts), lease = tonumber(lease), began = tonumber(began),
           doubt = tonumber(doubt)}
 end
+local function attempt(key, destination) return attempt_of(redis.call('HGET', key, 'a:' .. destination)) end
 
 local function keep(key, destination, a)
   redis.call('HSET', key, 'a:' .. destination,
@@ -37,16 +37,17 @@ end
 
 -- Notes that a destination is to hear of an incident at a time; while an attempt is not settled it waits for that,
 -- also past the end of its lease: as long as nobody took over, its holder may still settle it.
+local function wait_for_attempt(key, destination, at)
+  local known = tonumber(redis.call('HGET', key, 'w:' .. destination) or 'inf')
+  if at < known then redis.call('HSET', key, 'w:' .. destination, string.format('%d', at)) end
+end
 local function want(key, id, destination, at)
   owe(id, destination, at)
   local a = attempt(key, destination)
   if a and a.lease > 0 then
-    local known = tonumber(redis.call('HGET', key, 'w:' .. destination) or 'inf')
-    if at < known then redis.call('HSET', key, 'w:' .. destination, string.format('%d', at)) end
-  elseif a then
-    redis.call('ZADD', prefix .. 'due:' .. destination, 'NX', at, id)  -- its backoff or settling time stands
-  else
-    redis.call('ZADD', prefix .. 'due:' .. destination, 'LT', at, id)
+    wait_for_attempt(key, destination, at)
+  else  -- after an attempt its backoff or settling time stands
+    redis.call('ZADD', prefix .. 'due:' .. destination, a and 'NX' or 'LT', at, id)
   end
 end
 
@@ -71,14 +72,14 @@ end
 
 -- Adds lines to an incident's chain of decisions (their form: bridge/store/chain.py). A line that says what the one
 -- before it of the same place said is counted there; beyond 40 the middle goes, counted in the fifth line.
-local LINES = 40
+local LINES, NOTHING_TO_COMPARE = 40, 4
 local function same(a, b)
   if a[2] ~= b[2] or a[3] ~= b[3] then return false end
   return a[8] == b[8] or a[2] == 'l' or a[2] == 'm'
 end
 local function tell(key, lines)
   local known = redis.call('HGET', key, 'y')
-  if not known and #lines <= 4 then  -- a new incident: nothing to compare with
+  if not known and #lines <= NOTHING_TO_COMPARE then  -- a new incident: nothing to compare with
     redis.call('HSET', key, 'y', table.concat(lines, '\n'))
     return
   end
