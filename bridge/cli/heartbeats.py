@@ -17,6 +17,7 @@ from bridge.domain.ping import Ping
 from bridge.domain.words import clip, duration
 from bridge.settings import Settings
 from bridge.settings.heartbeats import HEARTBEAT, SOURCE
+from bridge.settings.problems import did_you_mean
 from bridge.store.heartbeats import Heartbeats, Kept
 
 MASK = "•••"
@@ -58,7 +59,8 @@ def _found(name: str, plans: dict[str, Plan]) -> str:
     for key in (HEARTBEAT + name, SOURCE + name):
         if key in plans:
             return key
-    raise Failure(f"there is no heartbeat {name} in the config; `alert-bridge heartbeats` lists them")
+    hint = did_you_mean(name, [key.partition(":")[2] for key in plans]) or " `alert-bridge heartbeats` lists them"
+    raise Failure(f'there is no heartbeat "{name}" in the config.{hint}')
 
 
 def _addresses(settings: Settings, *, show_keys: bool) -> Iterator[tuple[str, str]]:

@@ -47,7 +47,7 @@ def command(incident: str | None, closed: bool, why: bool, output: str) -> None:
     except RedisError as error:
         raise Unreachable(f"the store does not answer: {error}\nStart the bridge, or set REDIS_URL.") from error
     if record is None:
-        raise Failure(f"there is no incident {incident}; `alert-bridge incidents --all` lists them")
+        raise Failure(f'there is no incident "{incident}"; `alert-bridge incidents --all` lists them')
     if why:
         _tell(record, told, settings.timezone, output)
     else:

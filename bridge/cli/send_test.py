@@ -27,7 +27,11 @@ def command(source: str, resolved: bool, url: str | None, times: int) -> None:  
     """Send a sample alert of SOURCE (a name in the config), proven as the real sender would prove it."""
     sources = wiring.sources(load.settings())
     if source not in sources:
-        raise click.BadParameter(f'there is no source "{source}" in the config; it has {", ".join(sources)}')
+        raise click.BadParameter(f'there is no source "{source}" in the config; it has {", ".join(sources) or "none"}')
+    if url is not None and not url.startswith(("http://", "https://")):
+        raise click.BadParameter(
+            f'"{url}" is no address of a bridge: write https://alerts.example.com', param_hint="--url"
+        )
     _lend_key(sources[source])
     base = (url or f"http://127.0.0.1:{os.environ.get('PORT', '8080')}").rstrip("/")
     for _ in range(times):

@@ -95,6 +95,8 @@ def duplicate(key: str, first: yaml.Node) -> str:
 
 def _explained(error: yaml.MarkedYAMLError) -> SyntaxProblem:
     said = error.problem or "this is no YAML"
+    if "expected ',' or" in said and _at_a_variable(error.problem_mark):
+        return SyntaxProblem(error.problem_mark, 'between { } or [ ] a variable stands in quotes: write "${NAME}"')
     unclosed = "quoted scalar" in (error.context or "") and "end of stream" in said
     mark = error.context_mark if unclosed else error.problem_mark or error.context_mark
     hint = next((hint for part, hint in _HINTS.items() if part in said), None)
@@ -102,3 +104,8 @@ def _explained(error: yaml.MarkedYAMLError) -> SyntaxProblem:
     above = began and mark and began.line < mark.line and error.context and not unclosed
     since = f" ({error.context} that began on line {began.line + 1})" if above and began else ""
     return SyntaxProblem(mark, (hint or f"{said}: this is no YAML, so check quotes and indentation") + since)
+
+
+def _at_a_variable(mark: yaml.Mark | None) -> bool:
+    """Return whether what YAML stumbles over is the brace of a ${VARIABLE} without quotes."""
+    return mark is not None and (mark.buffer or "")[max(0, mark.pointer - 1) : mark.pointer + 1] == "${"

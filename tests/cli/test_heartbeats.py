@@ -108,7 +108,8 @@ def test_one_is_shown_with_its_newest_pings(watched: Shell, redis_client: redis.
 def test_a_name_that_is_not_configured_is_said_so(watched: Shell, redis_client: redis.Redis) -> None:
     result = watched.run("heartbeats", "nobody")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "there is no heartbeat nobody in the config" in result.stderr
+    assert 'there is no heartbeat "nobody" in the config' in result.stderr
+    assert 'Did you mean "nightly-backup"?' in watched.run("heartbeats", "nightly-bakup").stderr
 
 
 def test_none_at_all_is_said_on_stderr(shell: Shell, redis_client: redis.Redis) -> None:

@@ -111,5 +111,5 @@ def test_an_incident_that_is_not_there_ends_with_1(shell: Shell, redis_client: r
     result = shell.run("incidents", "feedbeef-1")
 
     assert (result.stdout, result.exit_code) == ("", 1)
-    assert "there is no incident feedbeef-1" in result.stderr
+    assert 'there is no incident "feedbeef-1"' in result.stderr
     assert "`alert-bridge incidents --all` lists them" in result.stderr

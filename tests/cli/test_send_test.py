@@ -90,6 +90,14 @@ def test_a_source_that_is_not_in_the_config_is_wrong_usage(shell: Shell) -> None
     assert 'there is no source "pagerduty" in the config; it has sentry, alertmanager, cloudwatch' in result.stderr
 
 
+@pytest.mark.parametrize("url", ["alerts.example.com", "ftp://alerts.example.com", ""])
+def test_what_is_no_address_of_a_bridge_is_wrong_usage(shell: Shell, url: str) -> None:
+    result = shell.run("send-test", "sentry", "--url", url)
+
+    assert result.exit_code == 2
+    assert "is no address of a bridge: write https://" in result.stderr
+
+
 def test_what_only_aws_can_sign_is_said(shell: Shell) -> None:
     result = shell.run("send-test", "cloudwatch")
 

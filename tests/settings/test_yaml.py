@@ -66,6 +66,8 @@ PIECES = [
         ("a: b: c", '1:5  there is a ": " where none can be: put the value in quotes'),
         ("sources:\n\tsentry: x", "2:1  a tab stands here: indent with spaces"),
         ("sources:\n  a: {b: c\nd: e", "a comma or a closing bracket is missing before this"),
+        ("a: {b: ${C}, d: e}", '1:9  between { } or [ ] a variable stands in quotes: write "${NAME}"'),
+        ('a: {b: "${C}" d: e}', "a comma or a closing bracket is missing before this"),
         ('sources: "abc\n', "1:10  a quote opens here that is never closed"),
         ("sources:\n  a: 1\n b: 2\n", "3:2  this does not fit what stands above: indent it like the lines"),
         ("sources: *nope", "1:10  there is no &anchor of this name above"),
