@@ -16,7 +16,7 @@ from itertools import cycle
 import httpx
 import pytest
 import redis
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from bridge.store import embedded
 
@@ -25,7 +25,9 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 # How long an example takes says more of the machine than of the bridge; what has to be quick is measured by its test.
-settings.register_profile("busy", deadline=None)
+# Nor do tests fail because examples were slow to make, or many of them unfit, in one run of many.
+SPARED = (HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large)
+settings.register_profile("busy", deadline=None, suppress_health_check=SPARED)
 settings.load_profile("busy")
 
 

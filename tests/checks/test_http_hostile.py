@@ -13,7 +13,7 @@ from time import thread_time
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.checks.exchange import BODY_LIMIT
@@ -238,7 +238,7 @@ async def _any(raw: bytes, options: dict[str, Any]) -> Observation:
         return await look("http", 20, url=one.url, **options)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(
     raw=st.lists(PIECES | st.binary(max_size=20), max_size=25).map(b"".join),
     started=st.booleans(),

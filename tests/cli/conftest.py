@@ -83,7 +83,7 @@ def shell(tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch) -> Iterat
             "ALERT_BRIDGE_CONFIG": str(tmp_path / "bridge.yaml"),
             "ALERT_BRIDGE_DATA": None,
             "HOST": None,
-            "PORT": None,
+            "PORT": str(free_port()),  # the usual one may be taken on this machine
             "REDIS_URL": store,
             "SANDBOX_HOST": f"127.0.0.1:{port}",
             "SLACK_BOT_TOKEN": SLACK_TOKEN,
