@@ -100,12 +100,12 @@ class Hooks:
         request = Request(headers=headers, body=body, received_at=datetime.now(UTC), path_secret=secret)
         try:
             parsed = None if source.needs_io(request) else prove_and_parse(source, self._scrubber, request)
+            if not isinstance(parsed, list):
+                return False
+            taken = _Taken(visit, name, len(parsed), trace_of(headers))
+            self._writer.hand(parsed, taken.trace, self._life.signs(name), partial(self._note, taken))
         except Exception:  # noqa: BLE001 - it comes again, to fail where that is told, kept and reported
             return False
-        if not isinstance(parsed, list):
-            return False
-        taken = _Taken(visit, name, len(parsed), trace_of(headers))
-        self._writer.hand(parsed, taken.trace, self._life.signs(name), partial(self._note, taken))
         return True
 
     def _note(self, taken: _Taken, error: NotStored | None) -> None:

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from bridge.web.visit import HOOKS, Lane, Visit, headers_of, plain
+from bridge.web.visit import HOOK, Lane, Visit, headers_of, plain
 
 HEAD_WITHIN = 5.0
 """Seconds from a request's first byte, or from the connection, to the end of its headers."""
@@ -146,17 +146,18 @@ class Punctual(HttpToolsProtocol):
             return
         self.server_state.total_requests += 1
         self._slow[self] = None
-        self._idle = True
-        self._expect(self.timeout_keep_alive)
+        if self._due is None:  # else the next one has begun
+            self._idle = True
+            self._expect(self.timeout_keep_alive)
 
     def _for_the_lane(self) -> bool:
         """Return whether a request may be taken as a whole; there is none before it that waits for its answer."""
-        if self._lane is None or not self.url.startswith(HOOKS) or self.parser.get_method() != b"POST":
+        if self._lane is None or not HOOK.fullmatch(self.url) or self.parser.get_method() != b"POST":
             return False
         if self._busy() or self.flow.write_paused:
             return False
         self._named = headers_of(self.headers)
-        return plain(self.url, self._named) and self.parser.should_keep_alive()
+        return plain(self._named) and self.parser.should_keep_alive()
 
     def _busy(self) -> bool:
         cycle: object = self.cycle  # None before the first request

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
@@ -13,7 +14,8 @@ from bridge.web.body import FREE
 if TYPE_CHECKING:
     from bridge.web.protocol import Punctual
 
-HOOKS = b"/hooks/"
+HOOK = re.compile(rb"/hooks/[\w./~-]*")
+"""Addresses that are nothing but a path, as it stands."""
 _UNUSUAL = frozenset({"content-encoding", "transfer-encoding", "expect", "upgrade"})
 _LINES = {one.value: f"HTTP/1.1 {one.value} {one.phrase}\r\n".encode() for one in HTTPStatus}
 _NOBODY = asyncio.Event()
@@ -56,10 +58,10 @@ class Visit:
         connection.answered(self)
 
 
-def plain(url: bytes, headers: dict[str, str]) -> bool:
+def plain(headers: dict[str, str]) -> bool:
     """Return whether a request is small, of a known length, and asks for nothing else."""
     size = int(headers.get("content-length") or 0)
-    return 0 < size <= FREE and _UNUSUAL.isdisjoint(headers) and b"%" not in url and b"?" not in url
+    return 0 < size <= FREE and _UNUSUAL.isdisjoint(headers)
 
 
 def headers_of(given: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:

@@ -198,3 +198,41 @@ def test_a_connection_that_is_over_leaves_nothing_behind(receiver: Receiving) ->
         assert left <= 2
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("path", ["/hooks/alertmanager?x=1", "/hooks/alert%6danager", "http://x/hooks/alertmanager"])
+def test_an_address_that_is_more_than_a_path_goes_the_usual_way(
+    receiver: Receiving, asked: list[bool], path: str
+) -> None:
+    with closing(connect(receiver)) as connection:
+        connection.sendall(wire(receiver.sample("alertmanager"), path=path))
+        assert statuses(connection, 1) == [202]
+
+    assert asked == []
+
+
+def test_no_address_however_odd_keeps_a_connection_from_ending(receiver: Receiving) -> None:
+    for odd in (b"/hooks/\xff", b"/hooks/a\\b", b"/hooks/;a", b"/hooks/a#b", b"/hooks//"):
+        for body in (b"{", b"{}"):  # half of it, and all
+            with closing(connect(receiver)) as connection:
+                connection.sendall(b"POST " + odd + b" HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n" + body)
+    gc.collect()
+    until = time.monotonic() + 10
+    while (left := sum(isinstance(one, Punctual) for one in gc.get_objects())) > 1 and time.monotonic() < until:
+        time.sleep(0.01)
+        gc.collect()
+    assert left <= 1
+
+
+def test_an_alert_that_fails_to_be_written_down_is_a_500_and_the_connection_goes_on(
+    receiver: Receiving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> bytes:
+        raise UnicodeEncodeError("utf-8", "x", 0, 1, "a surrogate")
+
+    with monkeypatch.context() as patched, closing(connect(receiver)) as connection:
+        patched.setattr("bridge.web.writer.body_of", broken)
+        connection.sendall(wire(receiver.sample("alertmanager")))
+        assert connection.recv(65536).startswith(b"HTTP/1.1 500 ")
+
+    assert receiver.post("alertmanager").status_code == 202
