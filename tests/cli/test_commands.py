@@ -12,6 +12,7 @@ import pytest
 from bridge import __version__
 from bridge.cli import COMMANDS
 from tests.cli.conftest import NOWHERE, Shell
+from tests.conftest import free_port
 
 FIVE_MISTAKES = """\
 timezone: Asia/Soul
@@ -125,7 +126,7 @@ def test_what_is_hardly_meant_is_a_warning_and_no_mistake(shell: Shell) -> None:
 
 @pytest.mark.parametrize("command", ["check-config", "doctor", "incidents", "serve", "up"])
 def test_a_missing_config_is_told_with_the_ways_out(shell: Shell, command: str) -> None:
-    result = shell.run(command, ALERT_BRIDGE_CONFIG=None)
+    result = shell.run(command, ALERT_BRIDGE_CONFIG=None, PORT=str(free_port()))
 
     assert result.exit_code == 1
     assert "There is no config at config/bridge.yaml" in result.stderr
