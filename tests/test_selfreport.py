@@ -80,7 +80,7 @@ def test_an_error_in_a_task_arrives_with_its_place_and_without_what_is_secret(
     with processes(tmp_path, CONFIG, {"SENTRY_DSN": sentry.dsn}) as bridge:
         app = celery_app(bridge.redis_url, "{ab}:")
         app.send_task(DELIVER, args=["oncall", f"Authorization: Bearer {SECRET}"], queue=QUEUE)  # one too many
-        until(lambda: bool(sentry.events), "it is reported", 30)
+        until(lambda: bool(sentry.events), "it is reported")
         app.close()
 
     event = sentry.events[0]

@@ -181,7 +181,7 @@ def stand(folder: Path, workers: int = 2, receivers: int = 2) -> Iterator[Stand]
                 until(lambda: embedded.ping(made.store_url), "the store answers")
         supervisor = threading.Thread(target=made.supervise, name="supervisor", daemon=True)
         supervisor.start()
-        until(made.ready, "everything is ready", 60)
+        until(made.ready, "everything is ready")
         sandbox.faults.add(lag("search", SEARCH_LAG))
         yield made
         made.ended.set()

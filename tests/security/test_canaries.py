@@ -206,7 +206,7 @@ def aviary(folder: Path) -> Iterator[Aviary]:
 def test_no_canary_flies(tmp_path: Path) -> None:
     with aviary(tmp_path) as made:
         let_in(made)
-        until(lambda: made.bridge.log("worker").count("delivery_") >= 6, "deliveries fail in all ways", 40)
+        until(lambda: made.bridge.log("worker").count("delivery_") >= 6, "deliveries fail in all ways")
         said = {
             name: made.run(*words)
             for name, words in {

@@ -150,10 +150,10 @@ def test_nothing_in_the_queue_is_executed_and_alerts_still_arrive(up: Up, tmp_pa
     pushed = list(hostile(trap))
     for one in pushed:
         up.store.lpush(KEY, one)
-    until(lambda: up.store.llen(KEY) == 0, "a worker has looked at all of them", 40)
+    until(lambda: up.store.llen(KEY) == 0, "a worker has looked at all of them")
     before = up.incidents()
     up.post("AfterHostileMessages")
-    until(lambda: up.incidents() > before, "the alert is an incident", 40)
+    until(lambda: up.incidents() > before, "the alert is an incident")
 
     assert not trap.exists()
 
@@ -163,7 +163,7 @@ def test_what_kills_a_worker_does_so_for_a_moment(up: Up, garbage: bytes) -> Non
     before = up.incidents()
     up.store.lpush(KEY, garbage)
     up.post(f"AfterGarbage{hash(garbage) % 10**9}")
-    until(lambda: up.incidents() > before, "the alert is an incident", 60)
+    until(lambda: up.incidents() > before, "the alert is an incident")
 
 
 def test_a_worker_knows_the_bridges_own_tasks_and_none_of_celerys(tmp_path: Path) -> None:
