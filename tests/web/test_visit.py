@@ -12,9 +12,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from bridge.domain.alert import Alert
 from bridge.ports import Sample
 from bridge.web.hooks import Hooks
 from bridge.web.protocol import Punctual
+from tests.e2e.bridge_processes import until
 from tests.web.conftest import Receiving
 
 STATUS = re.compile(rb"HTTP/1.1 (\d+) ")
@@ -28,7 +30,7 @@ def wire(sample: Sample, *more: str, version: str = "1.1", path: str = "/hooks/a
 
 def connect(receiver: Receiving) -> socket.socket:
     where = urlsplit(receiver.url)
-    return socket.create_connection((str(where.hostname), int(where.port or 0)), timeout=10)
+    return socket.create_connection((str(where.hostname), int(where.port or 0)), timeout=60)
 
 
 def statuses(connection: socket.socket, count: int) -> list[int]:
@@ -148,22 +150,23 @@ def test_half_a_body_is_answered_408_and_is_a_line_in_the_log(
         assert STATUS.findall(connection.recv(65536)) == [b"408"]
         assert connection.recv(65536) == b""
 
-    until = time.monotonic() + 5
-    said = ""
-    while "hung up" not in said and time.monotonic() < until:
-        said += capsys.readouterr().out
-        time.sleep(0.01)
-    assert "hung up, or was too slow" in said
+    said: list[str] = []
+
+    def told() -> bool:
+        said.append(capsys.readouterr().out)
+        return "hung up, or was too slow" in "".join(said)
+
+    until(told, "the log says so")
 
 
 def test_an_idle_connection_is_closed_without_a_word(receive: Callable[..., Receiving]) -> None:
     receiver = receive(http=Brief)
     with closing(connect(receiver)) as connection:
+        began = time.monotonic()
         connection.sendall(wire(receiver.sample("alertmanager")))
         assert statuses(connection, 1) == [202]
-        began = time.monotonic()
         assert connection.recv(65536) == b""
-        assert 0.5 < time.monotonic() - began < 5
+        assert 0.9 < time.monotonic() - began < 30
 
 
 def test_a_sender_that_does_not_wait_for_its_answer_is_no_trouble(receiver: Receiving) -> None:
@@ -171,11 +174,14 @@ def test_a_sender_that_does_not_wait_for_its_answer_is_no_trouble(receiver: Rece
         connect_and_leave(receiver)
 
     assert receiver.post("alertmanager").status_code == 202
-    until = time.monotonic() + 5
-    found = 0
-    while found < 6 and time.monotonic() < until:
-        found += len(receiver.inbox())
-    assert found == 6
+    found: list[Alert] = []
+
+    def arrived() -> bool:
+        found.extend(receiver.inbox())
+        return len(found) >= 6
+
+    until(arrived, "all of them are in the inbox")
+    assert len(found) == 6
 
 
 def connect_and_leave(receiver: Receiving) -> None:
@@ -192,10 +198,7 @@ def test_a_connection_that_is_over_leaves_nothing_behind(receiver: Receiving) ->
             with closing(connect(receiver)) as connection:
                 connection.sendall(wire(receiver.sample("alertmanager")))
                 assert statuses(connection, 1) == [202]
-        until = time.monotonic() + 10
-        while (left := sum(isinstance(one, Punctual) for one in gc.get_objects())) > 2 and time.monotonic() < until:
-            time.sleep(0.01)
-        assert left <= 2
+        until(lambda: sum(isinstance(one, Punctual) for one in gc.get_objects()) <= 2, "the others are gone")
     finally:
         gc.enable()
 
