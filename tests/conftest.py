@@ -54,12 +54,29 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         server.wait(60)
 
 
+@pytest.fixture(scope="session")
+def as_started(store: str) -> dict[str, str]:
+    """The store's settings that tests change."""
+    with redis.Redis.from_url(store) as client:
+        return settings_of(client)
+
+
+def settings_of(client: redis.Redis) -> dict[str, str]:
+    """Return a store's settings that tests change."""
+    found: dict[str, str] = client.config_get("appendonly", "appendfsync", "maxmemory", "maxmemory-policy")
+    return found
+
+
 @pytest.fixture
-def redis_client(store: str) -> Iterator[redis.Redis]:
-    """A client of an emptied store."""
+def redis_client(store: str, as_started: dict[str, str]) -> Iterator[redis.Redis]:
+    """A client of an emptied store; what a test sets there is put back for the next one."""
     with redis.Redis.from_url(store) as client:
         client.flushall()
         yield client
+        now = settings_of(client)
+        for name in now:
+            if now[name] != as_started[name]:
+                client.config_set(name, as_started[name])
 
 
 def _ports() -> Iterator[int]:
