@@ -91,6 +91,10 @@ class Scrubber:
             alert, **cleaned, url=url, labels=labels, facts=facts, links=links, redactions=redactions
         )
 
+    def innocent(self, alerts: Iterable[Alert]) -> bool:
+        """Return whether nothing in any of the alerts hints at what is to be taken out: one search for all of them."""
+        return not self._hint.search("\n".join(map(_everything, alerts)))
+
     def scrub_text(self, text: str) -> tuple[str, int]:
         """Return a text without secrets, and how many were taken out."""
         if not text or not self._hint.search(text):

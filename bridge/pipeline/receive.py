@@ -31,13 +31,16 @@ def understand(source: Source, scrubber: Scrubber, request: Request) -> Parsed:
     parsed = source.parse(request)
     if not isinstance(parsed, list):
         return parsed
-    return [_prepared(alert, scrubber, request) for alert in parsed]
+    alerts = [_traced(alert, request) for alert in parsed]
+    if len(alerts) > 1 and scrubber.innocent(alerts):
+        return [_untorn(alert, alert) for alert in alerts]
+    return [cleaned(alert, scrubber) for alert in alerts]
 
 
-def _prepared(alert: Alert, scrubber: Scrubber, request: Request) -> Alert:
+def _traced(alert: Alert, request: Request) -> Alert:
     if alert.at > request.received_at:
         alert = msgspec.structs.replace(alert, at=request.received_at)
-    return cleaned(traced(alert), scrubber)
+    return traced(alert)
 
 
 def cleaned(alert: Alert, scrubber: Scrubber) -> Alert:
