@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import serialization
 
 from tests.cli.conftest import Shell, sns_key
 from tests.conftest import free_port
-from tests.e2e.bridge_processes import until
+from tests.e2e.bridge_processes import PATIENT, until
 
 PEM = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
 
@@ -22,10 +22,10 @@ PEM = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serializat
 def receiver(shell: Shell) -> Iterator[str]:
     """The address of a running `alert-bridge serve`, whose PORT the shell has."""
     shell.environ["PORT"] = str(free_port())
-    environ = {k: v for k, v in shell.environ.items() if v is not None}
+    environ = {k: v for k, v in shell.environ.items() if v is not None} | {"PATIENCE": "30"}
     url = f"http://127.0.0.1:{environ['PORT']}"
     with (shell.folder / "receiver.log").open("w") as log:
-        process = subprocess.Popen([sys.executable, "-m", "bridge.cli", "serve"], env=environ, stdout=log, stderr=log)
+        process = subprocess.Popen([sys.executable, PATIENT, "serve"], env=environ, stdout=log, stderr=log)
     try:
         until(lambda: ready(url), "the receiver is ready")
         yield url

@@ -23,6 +23,9 @@ WORKER = [
     "-m", "celery", "-A", "workers.app", "worker", "--without-gossip", "--without-mingle", "--without-heartbeat",
 ]  # fmt: skip
 
+PATIENT = str(Path(__file__).parents[1] / "web" / "patient.py")
+"""The command `alert-bridge` with a receiver that refuses nothing because the machine is slow; needs PATIENCE."""
+
 
 def until(true: Callable[[], object], what: str, seconds: float = 120) -> None:
     """Wait until something is so; fails saying what was waited for. How long matters only when it never is.

@@ -144,7 +144,15 @@ class Aviary:
     folder: Path
 
     def post(self, path: str, body: bytes, **headers: str) -> httpx.Response:
-        return httpx.post(f"{self.bridge.url}/hooks/{path}", content=body, headers=headers, timeout=20, trust_env=False)
+        answers: list[httpx.Response] = []
+
+        def answered() -> bool:  # a busy machine may cost a 503
+            url = f"{self.bridge.url}/hooks/{path}"
+            answers.append(httpx.post(url, content=body, headers=headers, timeout=60, trust_env=False))
+            return answers[-1].status_code != 503
+
+        until(answered, "it is answered")
+        return answers[-1]
 
     def get(self, path: str) -> str:
         headers = {"authorization": f"Bearer {API}"} if path.startswith("/api") else {}

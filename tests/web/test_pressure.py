@@ -22,7 +22,7 @@ import redis
 from bridge.store import embedded
 from bridge.web.inlet import STORE_WITHIN
 from tests.conftest import free_port
-from tests.e2e.bridge_processes import Processes, until
+from tests.e2e.bridge_processes import PATIENT, Processes, until
 from tests.web.pressure_world import CONFIG, PROOF, Pressed
 
 Start = Callable[..., Pressed]
@@ -56,7 +56,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 def serve(world: Pressed) -> None:
     """Start the receiver and wait until it answers, with or without a store."""
     bridge = world.bridge
-    bridge.start("receiver", [sys.executable, "-m", "tests.web.patient", "serve", "--port", str(bridge.port)])
+    bridge.start("receiver", [sys.executable, PATIENT, "serve", "--port", str(bridge.port)])
     until(lambda: answers(world), "the receiver answers")
 
 

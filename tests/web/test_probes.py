@@ -21,7 +21,7 @@ from pydantic import TypeAdapter
 
 from bridge.settings import Duration
 from bridge.store import embedded
-from tests.e2e.bridge_processes import Processes, until
+from tests.e2e.bridge_processes import PATIENT, Processes, until
 from tests.web.pressure_world import CONFIG, Pressed
 
 PAGE = (Path(__file__).parents[2] / "docs" / "probing.md").read_text()
@@ -54,7 +54,7 @@ def world(tmp_path: Path) -> Iterator[Pressed]:
     )
     try:
         bridge.start_store()
-        bridge.start("receiver", [sys.executable, "-m", "tests.web.patient", "serve", "--port", str(bridge.port)])
+        bridge.start("receiver", [sys.executable, PATIENT, "serve", "--port", str(bridge.port)])
         pressed = Pressed(bridge)
         until(lambda: answer(pressed, "/healthz") == "200", "the receiver answers")
         yield pressed
