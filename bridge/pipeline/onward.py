@@ -75,12 +75,12 @@ def _fold_what_is_there(parts: Parts, ear: _Ear, shift: Shift) -> None:
     over, alone = fence.clock() + TURN.total_seconds(), True
     while True:
         more = ingest(parts)
-        if more and alone:
-            ear.ingest()  # for another worker, if one is free
-            alone = False
-        elif more and fence.clock() > over:
-            ear.ingest()  # other bells wait for this worker too
-            return
         if not more and shift.over():
             return
+        if fence.clock() > over:  # other bells wait for this worker too
+            ear.ingest()
+            return
+        if more and alone:  # for another worker, if one is free
+            ear.ingest()
+            alone = False
         ear.pass_on()

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from threading import Thread
 
+import pytest
 import redis
 
 from bridge.domain.alert import Alert
 from bridge.domain.routing import Route
+from bridge.pipeline import onward
 from bridge.pipeline.ingest import BATCH, ingest
 from bridge.pipeline.onward import ingest_and_deliver
+from bridge.pipeline.parts import INBOX
 from bridge.pipeline.sweep import sweep
 from tests.pipeline.desk import Board, Desk
 from tests.strategies import alert
@@ -84,6 +87,21 @@ def test_who_has_more_to_fold_has_others_tell(redis_client: redis.Redis) -> None
 
     assert bell.rings == ["", "oncall"]
     assert desk.boards["oncall"].created == []
+
+
+def test_who_has_folded_for_long_rings_for_the_rest_and_lets_others_have_their_turn(
+    redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, bell = Desk(redis_client, [Board("oncall")], [Route(to=("oncall",))]), Heard()
+    for one in statements(2 * BATCH):
+        desk.parts.inbox.put([one])
+    monkeypatch.setattr(onward, "TURN", -timedelta(seconds=1))
+    ingest_and_deliver(replace(desk.parts, bell=bell))
+
+    assert len(desk.parts.inbox) == BATCH
+    assert bell.rings == [""]
+    assert desk.boards["oncall"].created
+    assert desk.parts.shifts.of(INBOX, 1).begin(), "it is free for the next bell"
 
 
 def test_a_bell_while_this_process_folds_is_one_more_look_by_the_same_thread(redis_client: redis.Redis) -> None:
