@@ -75,6 +75,7 @@ def shell(tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch) -> Iterat
     for name in ("HOST", "PORT", "SENTRY_DSN", "NO_COLOR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("bridge.logs.set_up", lambda *_: None)  # this process's log is that of all its tests
     (tmp_path / "bridge.yaml").write_text(CONFIG)
     port = free_port()
     sandbox = Sandbox(base_url=f"http://127.0.0.1:{port}", sns_key=sns_key())

@@ -11,6 +11,7 @@ from contextlib import closing
 from urllib.parse import urlsplit
 
 import pytest
+import structlog
 
 from bridge.domain.alert import Alert
 from bridge.ports import Sample
@@ -141,22 +142,14 @@ class Brief(Punctual):
         self.timeout_keep_alive = 1
 
 
-def test_half_a_body_is_answered_408_and_is_a_line_in_the_log(
-    receive: Callable[..., Receiving], caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_half_a_body_is_answered_408_and_is_a_line_in_the_log(receive: Callable[..., Receiving]) -> None:
     receiver = receive(http=Brief)
-    with closing(connect(receiver)) as connection:
-        connection.sendall(wire(receiver.sample("alertmanager"))[:-10])
-        assert STATUS.findall(connection.recv(65536)) == [b"408"]
-        assert connection.recv(65536) == b""
-
-    said: list[str] = []
-
-    def told() -> bool:
-        said.append(capsys.readouterr().out)
-        return "hung up, or was too slow" in "".join(said)
-
-    until(told, "the log says so")
+    with structlog.testing.capture_logs() as lines:
+        with closing(connect(receiver)) as connection:
+            connection.sendall(wire(receiver.sample("alertmanager"))[:-10])
+            assert STATUS.findall(connection.recv(65536)) == [b"408"]
+            assert connection.recv(65536) == b""
+        until(lambda: "hung up, or was too slow" in str(lines), "the log says so")
 
 
 def test_an_idle_connection_is_closed_without_a_word(receive: Callable[..., Receiving]) -> None:
