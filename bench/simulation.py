@@ -23,14 +23,14 @@ BUSY = 0.7
 class Costs:
     """Seconds of one core for each alert; where they come from: docs/scaling.md."""
 
-    receiver: float = 230e-6
-    """Alertmanager, one alert a request."""
-    ingest: float = 65e-6
-    delivery: float = 1170e-6
+    receiver: float = 140e-6
+    """Sentry, 15 kB; Alertmanager takes half of it."""
+    ingest: float = 28e-6
+    delivery: float = 600e-6
     """Of a worker; the vendor's answer time is no cost: a worker waits for eight at once."""
-    store_alert: float = 60e-6
+    store_alert: float = 36e-6
     """Inbox and commit of a repeat."""
-    store_delivery: float = 180e-6
+    store_delivery: float = 120e-6
     """What an alert that is told costs more: a new incident, its delivery, the rings."""
 
 
