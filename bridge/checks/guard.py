@@ -54,6 +54,7 @@ _V6 = [
         ("ff00::/8", "multicast"),
         ("2001::/23", "special"),
         ("2001:db8::/32", "for documentation"),
+        ("2002::/16", "special (6to4)"),
         ("3fff::/20", "for documentation"),
     )
 ]
