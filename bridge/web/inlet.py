@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import redis.asyncio
 import structlog
+from hiredis import pack_command
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -28,6 +29,7 @@ LAST_READ = 0.02
 """Seconds more, to read what has arrived."""
 
 T = TypeVar("T")
+_packed: Callable[[tuple[bytes, ...]], bytes] = pack_command  # type: ignore[assignment]  # its stub means a tuple of one
 log = structlog.get_logger(__name__)
 
 
@@ -86,7 +88,7 @@ class Inlet:
         self.limit = limit
         self._inbox, self._probe = f"{prefix}inbox".encode(), f"{prefix}probe"
         ask = b"SET", f"{prefix}rung:".encode(), b"1", b"PX", b"1000", b"NX"
-        self._ask_to_ring = packed(*(ring if isinstance(ring, tuple) else ask))
+        self._ask_to_ring = _packed(ring if isinstance(ring, tuple) else ask)
         self._notes = f"{prefix}receivers"
         self.down = ""
         """Why the store takes nothing now; empty while it does."""
@@ -107,7 +109,7 @@ class Inlet:
 
         When the answer does not come, they may be in it all the same: written again, they are duplicates.
         """
-        calls = [packed(b"XADD", self._inbox, b"*", b"a", body, b"t", trace.encode()) for trace, body, _ in entries]
+        calls = [_packed((b"XADD", self._inbox, b"*", b"a", body, b"t", trace.encode())) for trace, body, _ in entries]
         try:
             *answers, first = await self._within(self._exchange([*calls, self._ask_to_ring]))
         except (TimeoutError, RedisError, OSError) as error:
@@ -198,11 +200,6 @@ class Inlet:
         elif self._was_full and not self.full:
             log.warning("inbox_has_room", entries=self.entries, bytes=self.bytes)
         self._was_full = self.full
-
-
-def packed(*words: bytes) -> bytes:
-    """Return a call as it goes to the store: https://redis.io/docs/latest/develop/reference/protocol-spec/."""
-    return b"*%d\r\n" % len(words) + b"".join([b"$%d\r\n%b\r\n" % (len(word), word) for word in words])
 
 
 async def _answer(connection: AbstractConnection) -> Any:
