@@ -6,15 +6,15 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import structlog
 from celery import Celery
 from celery.app.amqp import AMQP
 from kombu.connection import Connection
 from kombu.exceptions import KombuError, OperationalError
 
-from bridge.message import DELIVER, INGEST, QUEUE, RECOVER, keys_before
+from bridge.message import QUEUE, keys_before
 from bridge.ports import Finding, Level
 from bridge.primary import Finder, server_options, tls
+from bridge.ringing import Ringing
 from bridge.settings.address import Group, group, is_group
 
 CONNECTED_WITHIN = 2.0
@@ -22,8 +22,6 @@ _AMQP = {"write_timeout": 5}
 """A RabbitMQ that is out of memory or disk stops reading: whoever publishes then must not hang."""
 _SQS = {"visibility_timeout": 60, "wait_time_seconds": 10, "polling_interval": 0.1}
 """Long polls one after the other; what a dead worker had in hand is there again after a minute."""
-
-log = structlog.get_logger(__name__)
 
 
 class _Connection(Connection):
@@ -133,26 +131,13 @@ def _answer(connection: Connection) -> Finding:
     return Finding(Level.OK, f"the broker answers: {connection.as_uri()}")
 
 
-class CeleryBell:
-    """Rings through Celery; a broker that can't be reached is logged, never raised: the sweep rings again."""
+class CeleryBell(Ringing):
+    """Rings through Celery."""
+
+    losses = (OperationalError, KombuError, OSError)
 
     def __init__(self, app: Celery) -> None:
         self._app = app
 
-    def ingest(self) -> None:
-        """Ring for the inbox."""
-        self._ring(INGEST)
-
-    def deliver(self, destination: str) -> None:
-        """Ring for a destination."""
-        self._ring(DELIVER, destination)
-
-    def recover(self, action: str) -> None:
-        """Ring for a recovery action."""
-        self._ring(RECOVER, action)
-
-    def _ring(self, task: str, *args: str) -> None:
-        try:
-            self._app.send_task(task, args=args, queue=QUEUE, argsrepr="", kwargsrepr="")
-        except (OperationalError, KombuError, OSError) as error:
-            log.warning("bell_lost", task=task, error=str(error), do="nothing: the sweep rings within a second")
+    def _call(self, task: str, *args: str) -> None:
+        self._app.send_task(task, args=args, queue=QUEUE, argsrepr="", kwargsrepr="")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import secrets
 
-import structlog
 from redis.exceptions import RedisError
 
-from bridge.message import DELIVER, INGEST, RECOVER, message, queue_key
+from bridge.message import INGEST, message, queue_key
+from bridge.ringing import Ringing
 from bridge.store.keyspace import Keyspace
 
 _TAG = "<tag>"
@@ -18,33 +18,18 @@ redis.call('LPUSH', KEYS[2], (string.gsub(ARGV[1], '<tag>', time[1] .. '-' .. ti
 return 1
 """
 
-log = structlog.get_logger(__name__)
 
+class Doorbell(Ringing):
+    """Puts Celery's message into its queue."""
 
-class Doorbell:
-    """Puts Celery's message into its queue; what the store does not take is logged, never raised."""
+    losses = (RedisError,)
 
     def __init__(self, keyspace: Keyspace) -> None:
         self._keys = keyspace
         self._queue = queue_key(keyspace.prefix)
 
-    def ingest(self) -> None:
-        """Ring for the inbox."""
-        self._ring(INGEST)
-
-    def deliver(self, destination: str) -> None:
-        """Ring for a destination."""
-        self._ring(DELIVER, destination)
-
-    def recover(self, action: str) -> None:
-        """Ring for a recovery action."""
-        self._ring(RECOVER, action)
-
-    def _ring(self, task: str, *args: str) -> None:
-        try:
-            self._keys.client.lpush(self._queue, message(task, *args, tag=secrets.token_hex(8)))
-        except RedisError as error:
-            log.warning("bell_lost", task=task, error=str(error), do="nothing: the sweep rings within a second")
+    def _call(self, task: str, *args: str) -> None:
+        self._keys.client.lpush(self._queue, message(task, *args, tag=secrets.token_hex(8)))
 
 
 def ring_once(prefix: str) -> tuple[bytes, ...]:
