@@ -8,6 +8,7 @@ import unicodedata
 
 NARROWEST = 20
 """Columns below which nothing is made to fit: a terminal that says so is mistaken."""
+_NO_WIDTH = ("Mn", "Me", "Cf")
 
 
 def room() -> int | None:
@@ -53,10 +54,6 @@ def wrapped(text: str, columns: int) -> list[str]:
 
 
 def _columns(char: str) -> int:
-    if "\u1160" <= char <= "\u11ff" or unicodedata.category(char) in (
-        "Mn",
-        "Me",
-        "Cf",
-    ):  # the rest of a Korean syllable
+    if "\u1160" <= char <= "\u11ff" or unicodedata.category(char) in _NO_WIDTH:  # the rest of a Korean syllable
         return 0
     return 2 if unicodedata.east_asian_width(char) in "WF" else 1

@@ -39,7 +39,7 @@ _OWN: dict[str, Callable[[Incident], str]] = {
     "service": lambda incident: incident.service or incident.labels.get("service", ""),
     "environment": lambda incident: incident.environment or incident.labels.get("environment", ""),
 }
-"""Of what routes see, what is not a label: as in `labels_of`."""
+"""Of what routes see, what is more than a label."""
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -148,10 +148,8 @@ def labels_of(incident: Incident) -> dict[str, str]:
 
     These four win over labels of the same name, unless the incident has no service or environment of its own.
     """
-    own = {"source": incident.source, "severity": str(incident.severity)}
-    own |= {"service": incident.service} if incident.service else {}
-    own |= {"environment": incident.environment} if incident.environment else {}
-    return {**incident.labels, **own}
+    own = {name: read(incident) for name, read in _OWN.items()}
+    return {**incident.labels, **{name: value for name, value in own.items() if value}}
 
 
 def due_at(threshold: Threshold, incident: Incident, now: datetime) -> datetime | None:

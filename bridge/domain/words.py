@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import lru_cache
 
@@ -31,3 +32,9 @@ def mentions(text: str, name: str) -> bool:
 def clip(text: str, limit: int) -> str:
     """Return the text, cut to `limit` characters with "…" as the last one where it was longer."""
     return text if len(text) <= limit else text[: max(0, limit - 1)].rstrip() + "…"
+
+
+def first_few(names: Sequence[str], most: int) -> str:
+    """Return the first of some names: "a, b, c", and how many there are more, if there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

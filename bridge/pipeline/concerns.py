@@ -8,7 +8,7 @@ from datetime import timedelta
 import msgspec
 
 from bridge.domain.alert import Severity
-from bridge.domain.words import duration
+from bridge.domain.words import duration, first_few
 from bridge.settings.sections import InboxLimit
 from bridge.settings.self_watch import SelfWatch
 from bridge.store.checks import OVERDUE
@@ -20,6 +20,8 @@ REFUSED_WITHIN = timedelta(minutes=1)
 """For so long after the last sender was sent away this is still a concern."""
 VANISHED = 3
 """Workers that vanished within an hour are a concern even if others took their places."""
+LISTED = 3
+"""Names that are written out."""
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -135,7 +137,7 @@ def _journal(vital: Vital, limits: Limits) -> Iterator[Concern]:
             kind="journal",
             severity=Severity.CRITICAL,
             title="alert-bridge holds alerts in a journal",
-            summary=f"Accepted alerts lie in the journal of {_listed([n.name for n in held])} for more than "
+            summary=f"Accepted alerts lie in the journal of {first_few([n.name for n in held], LISTED)} for more than "
             f"{duration(limits.watch.journal_for)}, and nobody is told of them. Its log says why the store does not "
             "take them; if that receiver is gone, start one on its data directory.",
         )
@@ -145,7 +147,7 @@ def _journal(vital: Vital, limits: Limits) -> Iterator[Concern]:
             kind="journal-unusable",
             severity=Severity.ERROR,
             title="alert-bridge has a journal that can't be written",
-            summary=f"At {_listed(useless)}: while the store is down, its senders are sent away. "
+            summary=f"At {first_few(useless, LISTED)}: while the store is down, its senders are sent away. "
             "Make room there and let the receiver write it (its log: journal_unusable).",
         )
 
@@ -156,7 +158,7 @@ def _workers(vital: Vital, limits: Limits) -> Iterator[Concern]:
     missing = _not_replaced(gone, alive)
     if alive and (missing or len(gone) >= VANISHED):
         again = f" {len(gone)} have vanished within the hour." if len(gone) >= VANISHED else ""
-        names = _listed([worker.place for worker in missing or gone])
+        names = first_few([worker.place for worker in missing or gone], LISTED)
         yield Concern(
             kind="worker-gone",
             severity=Severity.WARNING,
@@ -213,10 +215,6 @@ def _canary(vital: Vital, limits: Limits) -> Iterator[Concern]:
                 summary=f"A test alert that was sent like a real one did not make its way: {why.rstrip('.')}. "
                 "docs/canary.md says where to look.",
             )
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 _LOOKS: tuple[Callable[[Vital, Limits], Iterator[Concern]], ...] = (

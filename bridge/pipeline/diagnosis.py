@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from bridge.domain.heartbeat import Plan, Record, State, state
-from bridge.domain.words import duration
+from bridge.domain.words import duration, first_few
 from bridge.pipeline.parts import Aviary, Parts
 from bridge.pipeline.pulse import EVERY, arrived, withheld
 from bridge.pipeline.selfwatch import standing
@@ -28,7 +28,7 @@ def of_checks(store: Checks, names: Sequence[str]) -> Iterator[Finding]:
     """Yield whether workers run the checks of the config, and which of them are down."""
     tally, known = store.tally(), store.standing(names)
     if idle := [name for name in names if known[name].next_run is None]:
-        yield Finding(WARN, f"no worker has {_named(idle)} yet", RESTART)
+        yield Finding(WARN, f"no worker has {first_few(idle, LISTED)} yet", RESTART)
     if len(idle) == len(names):
         return
     if tally.overdue >= OVERDUE:
@@ -36,7 +36,7 @@ def of_checks(store: Checks, names: Sequence[str]) -> Iterator[Finding]:
         yield Finding(FAIL, late, "start a worker; its log says more (checks_paused, checks_broken)")
         return
     down = [name for name in names if known[name].record.down]
-    told = f"down: {_named(down)}" if down else "none is down"
+    told = f"down: {first_few(down, LISTED)}" if down else "none is down"
     yield Finding(OK, f"{len(names) - len(idle)} of {len(names)} run; {told}")
 
 
@@ -45,7 +45,7 @@ def of_heartbeats(store: Heartbeats, plans: Sequence[Plan]) -> Iterator[Finding]
     kept, now, resumed = store.load([plan.name for plan in plans]), store.now(), store.resumed()
     names = {plan.name: plan.name.partition(":")[2] for plan in plans}
     if idle := [name for key, name in names.items() if key not in kept]:
-        yield Finding(WARN, f"no worker watches {_named(idle)} yet", RESTART)
+        yield Finding(WARN, f"no worker watches {first_few(idle, LISTED)} yet", RESTART)
     if not kept:
         return
     by_state: dict[State, list[str]] = {one: [] for one in State}
@@ -53,7 +53,7 @@ def of_heartbeats(store: Heartbeats, plans: Sequence[Plan]) -> Iterator[Finding]
         by_state[state(one.record, one.plan, now, resumed)].append(names[key])
     if never := [names[key] for key, one in kept.items() if not _heard(one.record)]:
         address = "`alert-bridge heartbeats --show-keys` has the address that each has to ping"
-        yield Finding(WARN, f"never heard: {_named(never)}", address)
+        yield Finding(WARN, f"never heard: {first_few(never, LISTED)}", address)
     yield Finding(OK, f"{len(kept)} of {len(plans)} watched: {_tallied(by_state)}")
 
 
@@ -94,14 +94,11 @@ def _heard(record: Record) -> bool:
     return bool(record.ends or record.start or record.notes)
 
 
-def _named(names: Sequence[str]) -> str:
-    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    return ", ".join(names[:LISTED]) + more
-
-
 def _tallied(by_state: Mapping[State, Sequence[str]]) -> str:
     """Return how many are in each state; which, where that is not as it should be."""
     bad = (State.LATE, State.HELD, State.DOWN)
     return ", ".join(
-        f"{len(names)} {one}{f' ({_named(names)})' if one in bad else ''}" for one, names in by_state.items() if names
+        f"{len(names)} {one}{f' ({first_few(names, LISTED)})' if one in bad else ''}"
+        for one, names in by_state.items()
+        if names
     )
